@@ -1,0 +1,157 @@
+"""Canonical JSON: the one text of a value that is hashed and signed (design.md section 1).
+
+Invariants:
+
+- `dumps` gives `rapidjson.dumps(value, sort_keys=True, ensure_ascii=False)` or raises; equal values have equal texts.
+- Only dict with string keys, list, str, int, float, bool and None pass; NaN, infinities, integers beyond
+  +-(2^53 - 1), lone surrogates and more than 64 levels are refused, each with the path of the culprit.
+- `loads` also refuses what a JSON parser would silently repair: duplicate keys.
+
+The C encoder does the common case.  Only where it fails, or where its text shows that a rule might be broken (a long
+run of digits, many brackets), is the value walked in Python to find the culprit.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any, Final
+
+import rapidjson
+
+from bigchaindb.exceptions import InvalidValue
+
+__all__ = ["MAX_DEPTH", "MAX_INTEGER", "dumps", "loads"]
+
+MAX_DEPTH: Final = 64
+MAX_INTEGER: Final = 2**53 - 1
+
+_SHOWN_CHARACTERS: Final = 40
+_LONG_DIGITS: Final = re.compile(r"\d{16}")
+
+
+def dumps(value: Any, where: str = "value") -> str:
+    """Encode a value as canonical JSON.
+
+    Args:
+        value: dict with string keys, list, str, int, float, bool or None, nested at most 64 deep.
+        where: what to call the value in an error message.
+
+    Returns:
+        The canonical text; its UTF-8 encoding is what is hashed and signed.
+
+    Raises:
+        InvalidValue: the value has no canonical text; the message names the place and the reason.
+    """
+    try:
+        text: str = rapidjson.dumps(
+            value,
+            sort_keys=True,
+            ensure_ascii=False,
+            allow_nan=False,
+            bytes_mode=rapidjson.BM_NONE,
+            iterable_mode=rapidjson.IM_ONLY_LISTS,
+            mapping_mode=rapidjson.MM_ONLY_DICTS,
+        )
+    except (TypeError, ValueError, RecursionError, OverflowError) as error:
+        _walk(value, where)
+        raise InvalidValue(f"{where}: {error}", field=where) from error
+    if text.count("{") + text.count("[") > MAX_DEPTH or _LONG_DIGITS.search(text):
+        _walk(value, where)
+    return text
+
+
+def loads(text: str | bytes, where: str = "value") -> Any:
+    """Decode JSON text, canonical or not, into a value that `dumps` accepts.
+
+    Args:
+        text: JSON as str or UTF-8 bytes.
+        where: what to call the value in an error message.
+
+    Returns:
+        The value; `dumps` of it is the canonical text.
+
+    Raises:
+        InvalidValue: not JSON, a duplicate key, or a value that has no canonical text.
+    """
+    try:
+        value = rapidjson.loads(text, allow_nan=False)
+    except (ValueError, RecursionError) as error:
+        reason = (
+            f"nested more than {MAX_DEPTH} levels deep" if isinstance(error, RecursionError) else f"not JSON: {error}"
+        )
+        raise InvalidValue(f"{where}: {reason}", field=where) from error
+    canonical = dumps(value, where)
+    if canonical != (text if isinstance(text, str) else text.decode()):
+        # Only a text that is not canonical can hide a duplicate key.
+        json.loads(text, object_pairs_hook=_without_duplicates(where))
+    return value
+
+
+def _without_duplicates(where: str) -> Any:
+    def hook(pairs: list[tuple[str, Any]]) -> None:
+        seen: set[str] = set()
+        for key, _ in pairs:
+            if key in seen:
+                raise InvalidValue(f"{where}: duplicate key {_show(key)}", field=where)
+            seen.add(key)
+
+    return hook
+
+
+def _walk(value: Any, where: str) -> None:
+    """Raise for the first place in `value` that breaks a rule; return if there is none."""
+    # An explicit stack: the depth of hostile input must not become the depth of our recursion.
+    stack: list[tuple[Any, str, int]] = [(value, where, 1)]
+    while stack:
+        item, path, depth = stack.pop()
+        problem = _problem(item, depth)
+        if problem:
+            raise InvalidValue(f"{path}: {problem}", field=path)
+        if isinstance(item, dict):
+            for key in item:
+                problem = _key_problem(key)
+                if problem:
+                    raise InvalidValue(f"{path}: {problem}", field=path)
+            stack.extend((child, f"{path}.{_shorten(key)}", depth + 1) for key, child in reversed(item.items()))
+        elif isinstance(item, list):
+            stack.extend((item[i], f"{path}[{i}]", depth + 1) for i in reversed(range(len(item))))
+
+
+def _problem(item: Any, depth: int) -> str | None:
+    if isinstance(item, dict | list):
+        return f"nested more than {MAX_DEPTH} levels deep" if depth > MAX_DEPTH else None
+    if isinstance(item, str):
+        return "text has a lone surrogate, which UTF-8 cannot carry" if _has_surrogate(item) else None
+    if item is None or isinstance(item, bool):
+        return None
+    if isinstance(item, int):
+        return None if -MAX_INTEGER <= item <= MAX_INTEGER else "integer beyond 2^53 - 1: use a string"
+    if isinstance(item, float):
+        # NaN is the one value that differs from itself; infinity minus itself is NaN.
+        return None if item - item == 0 else "NaN and infinities have no JSON: use a string"
+    return f"{type(item).__name__} has no JSON: use dict, list, str, int, float, bool or None"
+
+
+def _key_problem(key: Any) -> str | None:
+    if not isinstance(key, str):
+        return f"the key {_show(key)} is {type(key).__name__}, not str"
+    return "a key has a lone surrogate, which UTF-8 cannot carry" if _has_surrogate(key) else None
+
+
+def _has_surrogate(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return True
+    return False
+
+
+def _shorten(text: str) -> str:
+    return text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "..."
+
+
+def _show(value: Any) -> str:
+    if isinstance(value, int) and abs(value) > MAX_INTEGER:
+        return "a huge integer"
+    return _shorten(repr(value))

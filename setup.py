@@ -1,0 +1,46 @@
+"""Packaging of bigchaindb; what the tools need is in pyproject.toml."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).parent
+VERSION = re.search(r'^__version__ = "(.+)"$', (HERE / "bigchaindb/version.py").read_text(), re.MULTILINE)
+assert VERSION is not None  # noqa: S101 - a build without a version must stop
+
+setup(
+    name="bigchaindb",
+    version=VERSION[1],
+    description="A federated asset ledger: nodes of several companies keep one record of who owns what",
+    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    license_files=["LICENSE"],
+    python_requires=">=3.11",
+    packages=find_packages(include=["bigchaindb", "bigchaindb.*"]),
+    package_data={"bigchaindb": ["py.typed"]},
+    # Each has a record in docs/decisions/.
+    install_requires=[
+        "PyNaCl>=1.6.2",
+        "base58>=2.1.1",
+        "click>=8.1.7",
+        "pycryptodome>=3.20",
+        "python-rapidjson>=1.20",
+        "rethinkdb>=2.4.10",
+    ],
+    entry_points={"console_scripts": ["bigchaindb = bigchaindb.cli:main"]},
+    classifiers=[
+        "Development Status :: 4 - Beta",
+        "Intended Audience :: Developers",
+        "Operating System :: POSIX",
+        "Programming Language :: Python :: 3",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
+        "Topic :: Database",
+        "Typing :: Typed",
+    ],
+)
