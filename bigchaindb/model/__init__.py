@@ -1,0 +1,1 @@
+"""Immutable values of the ledger: transactions, blocks, votes, decisions; building and signing them."""

@@ -1,0 +1,219 @@
+"""The values that go into storage and come out of it.
+
+Invariants:
+
+- What is signed is stored as its canonical text and comes back byte for byte; the other fields are an index beside it.
+- Nothing here is checked: storage keeps what it is given, and whoever reads decides what to believe.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from bigchaindb.model.reference import OutputRef
+
+__all__ = [
+    "BacklogEntry",
+    "DecisionRow",
+    "Effects",
+    "NewTransaction",
+    "OutputRow",
+    "RejectionRow",
+    "Sighting",
+    "Standing",
+    "StoredBlock",
+    "StoredTransaction",
+    "VoteRow",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredTransaction:
+    """A signed transaction as stored.
+
+    Attributes:
+        hash: hash of `text`; the key.  (The id does not cover the fulfillments, so it cannot be the key.)
+        id: the transaction's id.
+        text: canonical signed text.
+        tag: mark of the node that verified it before it stored it, or empty; see `bigchaindb.node.marks`.
+    """
+
+    hash: str
+    id: str
+    text: str
+    tag: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class NewTransaction(StoredTransaction):
+    """A signed transaction on its way in, with what is indexed beside it.
+
+    Attributes:
+        spends: the outputs that it would spend.
+        payload_hash: hash of its payload, or None.
+    """
+
+    spends: tuple[OutputRef, ...] = ()
+    payload_hash: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BacklogEntry:
+    """A transaction that waits.
+
+    Attributes:
+        cursor: position in the backlog; opaque, ordered as the backlog is.
+        received_at: Unix seconds by the clock of the node that stored it.
+        transaction: what waits.
+    """
+
+    cursor: str
+    received_at: float
+    transaction: StoredTransaction
+
+
+@dataclass(frozen=True, slots=True)
+class StoredBlock:
+    """A block as stored.
+
+    Attributes:
+        key: hash of `text`; the key.  (The id covers the header alone, so junk under an honest id must not shut the
+            honest block out.)
+        id: the block's id.
+        text: canonical text of header, signature and the hashes of the transactions.
+        transactions: hashes of the signed transactions, in order.
+        transaction_ids: their ids, in the same order; what is indexed.
+        tags: marks of the builder's node on these transactions, concatenated, or empty.
+    """
+
+    key: str
+    id: str
+    text: str
+    transactions: tuple[str, ...]
+    transaction_ids: tuple[str, ...]
+    tags: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """What one node has noted of one stored block.
+
+    Attributes:
+        key: key of the stored block.
+        block_id: the block's id.
+        seen_at: Unix seconds by that node's clock when it first noted the block.
+        checked: the node checked signature, electorate and contents; while False, the block is left aside.
+        verdict: how the node decided it, or None.
+    """
+
+    key: str
+    block_id: str
+    seen_at: float
+    checked: bool
+    verdict: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """One checked block in which a transaction stands, as one node sees it.
+
+    Attributes:
+        block_id: the block.
+        key: key of the stored block.
+        seen_at: when the node first noted the block, Unix seconds by its clock.
+        verdict: how the node decided it, or None.
+        transaction_hash: which signed text of the transaction the block holds.
+    """
+
+    block_id: str
+    key: str
+    seen_at: float
+    verdict: bool | None
+    transaction_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class VoteRow:
+    """The content of one voting place.
+
+    Attributes:
+        block_id: the block voted on.
+        node: public key of the voter whose place it is.
+        text: canonical signed vote.
+        replaces: on the way in: the text which this vote may push out because it is no vote of that node, or None.
+    """
+
+    block_id: str
+    node: str
+    text: str
+    replaces: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionRow:
+    """One entry of a node's decision log.
+
+    Attributes:
+        node: public key of the node whose log it is.
+        sequence: 1, 2, ... in that log.
+        block_id: the block decided.
+        verdict: True for valid.
+        text: canonical signed decision.
+        valid_transactions: how many transactions this node has decided valid, this block included.
+        newest_time: the latest block timestamp among the blocks decided so far, Unix seconds as text.
+    """
+
+    node: str
+    sequence: int
+    block_id: str
+    verdict: bool
+    text: str
+    valid_transactions: int
+    newest_time: str
+
+
+@dataclass(frozen=True, slots=True)
+class RejectionRow:
+    """One node's record that a signed text can never become valid.
+
+    Attributes:
+        hash: hash of the signed transaction's text.
+        id: the transaction's id.
+        node: public key of the node that says so.
+        text: canonical signed rejection.
+    """
+
+    hash: str
+    id: str
+    node: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Effects:
+    """What valid transactions do to the index of holdings.
+
+    Attributes:
+        outputs: new outputs with their owners, in order.
+        spent: outputs that are gone, each with the id of its spender.
+    """
+
+    outputs: tuple[tuple[OutputRef, tuple[str, ...]], ...]
+    spent: tuple[tuple[OutputRef, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OutputRow:
+    """One holding of one owner.
+
+    Attributes:
+        cursor: position in the index; opaque, oldest first.
+        ref: the output.
+        spent_by: id of the valid transaction that spent it, or None.
+    """
+
+    cursor: str
+    ref: OutputRef
+    spent_by: str | None
