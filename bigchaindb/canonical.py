@@ -21,7 +21,7 @@ import rapidjson
 
 from bigchaindb.exceptions import InvalidValue
 
-__all__ = ["MAX_DEPTH", "MAX_INTEGER", "dumps", "loads"]
+__all__ = ["MAX_DEPTH", "MAX_INTEGER", "dumps", "loads", "loads_canonical", "parse_trusted"]
 
 MAX_DEPTH: Final = 64
 MAX_INTEGER: Final = 2**53 - 1
@@ -86,6 +86,23 @@ def loads(text: str | bytes, where: str = "value") -> Any:
         # Only a text that is not canonical can hide a duplicate key.
         json.loads(text, object_pairs_hook=_without_duplicates(where))
     return value
+
+
+def loads_canonical(text: str, where: str = "value") -> Any:
+    """Decode a text that must be canonical, as everything that was signed or hashed is.
+
+    Raises:
+        InvalidValue: as `loads`, or `dumps` of the value would give another text.
+    """
+    value = loads(text, where)
+    if dumps(value, where) != text:
+        raise InvalidValue(f"{where}: the text is not canonical JSON", field=where)
+    return value
+
+
+def parse_trusted(text: str) -> Any:
+    """Decode a text that `dumps` made and nobody else could have changed, without checking it again."""
+    return rapidjson.loads(text)
 
 
 def _without_duplicates(where: str) -> Any:
