@@ -5,10 +5,13 @@ Invariants:
 - `dumps` gives `rapidjson.dumps(value, sort_keys=True, ensure_ascii=False)` or raises; equal values have equal texts.
 - Only dict with string keys, list, str, int, float, bool and None pass; NaN, infinities, integers beyond
   +-(2^53 - 1), lone surrogates and more than 64 levels are refused, each with the path of the culprit.
-- `loads` also refuses what a JSON parser would silently repair: duplicate keys.
+- `loads` also refuses what a JSON parser would silently repair: duplicate keys, and what follows a NUL.  It raises
+  nothing but InvalidValue, whatever it is given.
+- A message is short and in one line, however long or odd the value is.
 
 The C encoder does the common case.  Only where it fails, or where its text shows that a rule might be broken (a long
-run of digits, many brackets), is the value walked in Python to find the culprit.
+run of digits, many brackets), is the value walked in Python to find the culprit.  (So one thing passes unseen: a
+`rapidjson.RawJSON`, which no parser gives and nobody makes by mistake.)
 """
 
 from __future__ import annotations
@@ -55,7 +58,7 @@ def dumps(value: Any, where: str = "value") -> str:
         )
     except (TypeError, ValueError, RecursionError, OverflowError) as error:
         _walk(value, where)
-        raise InvalidValue(f"{where}: {error}", field=where) from error
+        raise InvalidValue(f"{where}: {_shorten(str(error))}", field=where) from error
     if text.count("{") + text.count("[") > MAX_DEPTH or _LONG_DIGITS.search(text):
         _walk(value, where)
     return text
@@ -74,17 +77,11 @@ def loads(text: str | bytes, where: str = "value") -> Any:
     Raises:
         InvalidValue: not JSON, a duplicate key, or a value that has no canonical text.
     """
-    try:
-        value = rapidjson.loads(text, allow_nan=False)
-    except (ValueError, RecursionError) as error:
-        reason = (
-            f"nested more than {MAX_DEPTH} levels deep" if isinstance(error, RecursionError) else f"not JSON: {error}"
-        )
-        raise InvalidValue(f"{where}: {reason}", field=where) from error
-    canonical = dumps(value, where)
-    if canonical != (text if isinstance(text, str) else text.decode()):
-        # Only a text that is not canonical can hide a duplicate key.
-        json.loads(text, object_pairs_hook=_without_duplicates(where))
+    text = _decoded(text, where)
+    value, canonical = _parsed(text, where)
+    if canonical != text:
+        # Only a text that is not canonical can hide anything from the parser.
+        _refuse_duplicates(text, where)
     return value
 
 
@@ -94,8 +91,9 @@ def loads_canonical(text: str, where: str = "value") -> Any:
     Raises:
         InvalidValue: as `loads`, or `dumps` of the value would give another text.
     """
-    value = loads(text, where)
-    if dumps(value, where) != text:
+    text = _decoded(text, where)
+    value, canonical = _parsed(text, where)
+    if canonical != text:
         raise InvalidValue(f"{where}: the text is not canonical JSON", field=where)
     return value
 
@@ -105,15 +103,54 @@ def parse_trusted(text: str) -> Any:
     return rapidjson.loads(text)
 
 
-def _without_duplicates(where: str) -> Any:
-    def hook(pairs: list[tuple[str, Any]]) -> None:
-        seen: set[str] = set()
-        for key, _ in pairs:
-            if key in seen:
-                raise InvalidValue(f"{where}: duplicate key {_show(key)}", field=where)
-            seen.add(key)
+def _parsed(text: str, where: str) -> tuple[Any, str]:
+    """Return the value of a text, and its canonical text."""
+    try:
+        value = rapidjson.loads(text, allow_nan=False)
+    except (ValueError, RecursionError) as error:
+        raise _not_json(error, where) from error
+    return value, dumps(value, where)
 
-    return hook
+
+def _decoded(text: str | bytes, where: str) -> str:
+    if isinstance(text, str):
+        return text
+    if not isinstance(text, bytes):
+        raise InvalidValue(f"{where}: {type(text).__name__} is no JSON text: give str or bytes", field=where)
+    try:
+        return text.decode()
+    except UnicodeDecodeError as error:
+        raise InvalidValue(f"{where}: not UTF-8 at byte {error.start}", field=where) from error
+
+
+def _not_json(error: ValueError | RecursionError, where: str) -> InvalidValue:
+    too_deep = isinstance(error, RecursionError)
+    reason = f"nested more than {MAX_DEPTH} levels deep" if too_deep else f"not JSON: {error}"
+    return InvalidValue(f"{where}: {reason}", field=where)
+
+
+class _Pairs(list[tuple[str, Any]]):
+    """A JSON object with all its keys, duplicates too."""
+
+
+def _refuse_duplicates(text: str, where: str) -> None:
+    try:
+        value = json.loads(text, object_pairs_hook=_Pairs)
+    except (ValueError, RecursionError) as error:
+        # The other parser stops at a NUL and overlooks the rest; a duplicate can hide what is too deep.
+        raise _not_json(error, where) from error
+    stack: list[tuple[Any, str]] = [(value, where)]
+    while stack:
+        item, path = stack.pop()
+        if isinstance(item, _Pairs):
+            seen: set[str] = set()
+            for key, child in item:
+                if key in seen:
+                    raise InvalidValue(f"{path}: duplicate key {_show(key)}", field=path)
+                seen.add(key)
+                stack.append((child, f"{path}.{_name(key)}"))
+        elif isinstance(item, list):
+            stack.extend((child, f"{path}[{i}]") for i, child in enumerate(item))
 
 
 def _walk(value: Any, where: str) -> None:
@@ -125,18 +162,18 @@ def _walk(value: Any, where: str) -> None:
         problem = _problem(item, depth)
         if problem:
             raise InvalidValue(f"{path}: {problem}", field=path)
-        if isinstance(item, dict):
+        if type(item) is dict:
             for key in item:
                 problem = _key_problem(key)
                 if problem:
                     raise InvalidValue(f"{path}: {problem}", field=path)
-            stack.extend((child, f"{path}.{_shorten(key)}", depth + 1) for key, child in reversed(item.items()))
-        elif isinstance(item, list):
+            stack.extend((child, f"{path}.{_name(key)}", depth + 1) for key, child in reversed(item.items()))
+        elif type(item) is list:
             stack.extend((item[i], f"{path}[{i}]", depth + 1) for i in reversed(range(len(item))))
 
 
 def _problem(item: Any, depth: int) -> str | None:
-    if isinstance(item, dict | list):
+    if type(item) in {dict, list}:  # not isinstance: the encoder takes no subclasses of these
         return f"nested more than {MAX_DEPTH} levels deep" if depth > MAX_DEPTH else None
     if isinstance(item, str):
         return "text has a lone surrogate, which UTF-8 cannot carry" if _has_surrogate(item) else None
@@ -162,6 +199,10 @@ def _has_surrogate(text: str) -> bool:
     except UnicodeEncodeError:
         return True
     return False
+
+
+def _name(key: str) -> str:
+    return _shorten(key if key.isprintable() else repr(key))
 
 
 def _shorten(text: str) -> str:
