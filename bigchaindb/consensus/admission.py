@@ -1,0 +1,88 @@
+"""What a node lets into the backlog (design.md 3.2).
+
+Invariants:
+
+- What is let in was valid, in the order given, at the time given: well signed, by somebody who may, spending outputs
+  that exist and that nothing decided, undecided or waiting spends.
+- A transaction never conflicts with itself: writing it twice is harmless.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bigchaindb.consensus.facts import Facts
+from bigchaindb.consensus.fulfillments import check_fulfillments, check_operation
+from bigchaindb.exceptions import DoubleSpend, TransactionError
+from bigchaindb.model.reference import OutputRef
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bigchaindb.consensus.view import View
+    from bigchaindb.model.transaction import Output, Transaction
+
+__all__ = ["admit", "is_sound"]
+
+
+def admit(transactions: Sequence[Transaction], view: View, now: str) -> list[TransactionError | None]:
+    """Say of each transaction why it may not come in, or None.
+
+    Args:
+        transactions: well formed; later ones may spend what earlier ones make.
+        view: this node's view of the ledger.
+        now: the time that a block built now would have, Unix seconds.
+    """
+    facts = Facts(transactions, view)
+    outputs = facts.outputs(transactions)
+    # An output of something that was rejected is stored too, but it is not there to be spent.
+    missing = facts.nowhere({txid for t in transactions for txid in facts.undecided_inputs(t)})
+    outputs = {ref: output for ref, output in outputs.items() if ref.txid not in missing}
+    taken: dict[OutputRef, str] = {}
+    answers: list[TransactionError | None] = []
+    for transaction in transactions:
+        try:
+            _check(transaction, facts, outputs, taken, now)
+        except TransactionError as error:
+            answers.append(error)
+            continue
+        answers.append(None)
+        taken.update((ref, transaction.id) for ref in transaction.inputs)
+        outputs.update((OutputRef(transaction.id, output.cid), output) for output in transaction.outputs)
+    return answers
+
+
+def _check(
+    transaction: Transaction, facts: Facts, outputs: dict[OutputRef, Output], taken: dict[OutputRef, str], now: str
+) -> None:
+    check_operation(transaction, facts.view.federation)
+    check_fulfillments(transaction, outputs, now)
+    for i, ref in enumerate(transaction.inputs):
+        rival = taken.get(ref)
+        if rival not in {None, transaction.id}:
+            raise _double_spend(i, ref, rival)
+    for ref, rival in facts.rivals(transaction):
+        if facts.is_valid(rival) or facts.is_undecided(rival) or _waits(rival, facts, now):
+            raise _double_spend(transaction.inputs.index(ref), ref, rival)
+
+
+def _waits(txid: str, facts: Facts, now: str) -> bool:
+    """Tell whether a rival waits that is itself sound; junk in the backlog must not keep the honest out."""
+    return any(is_sound(t, facts.view, now) for t in facts.view.waiting([txid]).get(txid, ()))
+
+
+def is_sound(transaction: Transaction, view: View, now: str) -> bool:
+    """Tell whether a transaction's operation and fulfillments are valid at a time."""
+    if view.is_verified(transaction):
+        return True
+    try:
+        check_operation(transaction, view.federation)
+        check_fulfillments(transaction, view.outputs(transaction.inputs), now)
+    except TransactionError:
+        return False
+    return True
+
+
+def _double_spend(index: int, ref: OutputRef, rival: str | None) -> DoubleSpend:
+    field = f"transaction.fulfillments[{index}].input"
+    return DoubleSpend(f"input `{ {'cid': ref.cid, 'txid': ref.txid} }` was already spent", field=field, rival=rival)

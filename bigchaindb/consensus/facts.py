@@ -1,0 +1,65 @@
+"""What a view says of a set of transactions, asked in a handful of batched reads."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from bigchaindb.consensus.view import Standing, View
+    from bigchaindb.model.reference import OutputRef
+    from bigchaindb.model.transaction import Output, Transaction
+
+__all__ = ["Facts"]
+
+
+class Facts:
+    """The fate of some transactions, of those whose outputs they spend, and of their rivals.
+
+    Attributes:
+        view: whom to ask for more.
+    """
+
+    def __init__(self, transactions: Iterable[Transaction], view: View) -> None:
+        """Ask the view about these transactions."""
+        self.view = view
+        transactions = list(transactions)
+        refs = {ref for t in transactions for ref in t.inputs}
+        self._spenders: Mapping[OutputRef, Sequence[str]] = view.spenders(refs) if refs else {}
+        ids = {t.id for t in transactions} | {ref.txid for ref in refs}
+        ids.update(txid for spenders in self._spenders.values() for txid in spenders)
+        self._standings: Mapping[str, Sequence[Standing]] = view.standings(ids)
+
+    def standings(self, txid: str, *, but: str | None = None) -> Sequence[Standing]:
+        """Return the blocks in which a transaction stands, leaving out one block."""
+        standings = self._standings.get(txid, ())
+        return [s for s in standings if s.block_id != but] if but else standings
+
+    def is_valid(self, txid: str, *, but: str | None = None) -> bool:
+        """Tell whether a transaction stands in a block decided valid, other than one."""
+        return any(s.verdict for s in self.standings(txid, but=but))
+
+    def is_undecided(self, txid: str) -> bool:
+        """Tell whether a transaction stands in an undecided block."""
+        return any(s.verdict is None for s in self.standings(txid))
+
+    def rivals(self, transaction: Transaction) -> list[tuple[OutputRef, str]]:
+        """Return (output, transaction id) of every other stored transaction that spends the same."""
+        return [
+            (ref, txid) for ref in transaction.inputs for txid in self._spenders.get(ref, ()) if txid != transaction.id
+        ]
+
+    def undecided_inputs(self, transaction: Transaction) -> set[str]:
+        """Return the ids of those spent transactions that are not decided valid."""
+        return {ref.txid for ref in transaction.inputs if not self.is_valid(ref.txid)}
+
+    def nowhere(self, txids: Iterable[str]) -> set[str]:
+        """Return which of these are neither in a valid nor in an undecided block, nor in the backlog."""
+        unknown = {txid for txid in txids if not self.is_valid(txid) and not self.is_undecided(txid)}
+        return unknown - self.view.waiting(unknown).keys() if unknown else unknown
+
+    def outputs(self, transactions: Iterable[Transaction]) -> dict[OutputRef, Output]:
+        """Return the stored outputs that these transactions spend."""
+        refs = {ref for t in transactions for ref in t.inputs}
+        return dict(self.view.outputs(refs)) if refs else {}

@@ -1,0 +1,65 @@
+"""What the rules may ask of a ledger; whoever has one (see `bigchaindb.node.view`) answers.
+
+Invariants of every view:
+
+- It is one node's: "decided", "backed" and "live" are as that node knows them.
+- Answers are in batches, and leave out what there is nothing to say of.
+- Only blocks that this node checked (signature, electorate, contents against the root) are ever spoken of.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
+
+    from bigchaindb.model.reference import OutputRef
+    from bigchaindb.model.transaction import Output, Transaction
+
+__all__ = ["Standing", "View"]
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """One block in which a transaction stands.
+
+    Attributes:
+        block_id: the block.
+        verdict: True or False where this node has decided it, else None.
+        backed: this node has voted valid on it.
+        live: undecided, not stalled, and this node built it or voted valid on it.
+    """
+
+    block_id: str
+    verdict: bool | None
+    backed: bool
+    live: bool
+
+
+class View(Protocol):
+    """One node's read-only view of the ledger."""
+
+    @property
+    def federation(self) -> tuple[str, ...]:
+        """Public keys of the members, sorted."""
+
+    def standings(self, ids: Collection[str]) -> Mapping[str, Sequence[Standing]]:
+        """Return the blocks in which each transaction id stands, in the order in which this node met them."""
+
+    def spenders(self, refs: Collection[OutputRef]) -> Mapping[OutputRef, Sequence[str]]:
+        """Return the ids of all transactions, of whatever fate, that spend each output."""
+
+    def waiting(self, ids: Collection[str]) -> Mapping[str, Sequence[Transaction]]:
+        """Return the well-formed transactions in the backlog under each id."""
+
+    def outputs(self, refs: Collection[OutputRef]) -> Mapping[OutputRef, Output]:
+        """Return those outputs whose transaction is stored, whatever its fate."""
+
+    def supported(self, block_ids: Collection[str]) -> AbstractSet[str]:
+        """Return which of these blocks have a well-signed valid vote by a member of their electorate."""
+
+    def is_verified(self, transaction: Transaction) -> bool:
+        """Tell whether this node has already found this exact signed text's fulfillments valid at all times."""
