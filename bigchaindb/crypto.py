@@ -41,7 +41,13 @@ _BASE58: Final = re.compile("[1-9A-HJ-NP-Za-km-z]+")
 
 
 def hash_bytes(data: bytes) -> bytes:
-    """Return the 32-byte Keccak-256 of bytes."""
+    """Return the 32-byte Keccak-256 of bytes.
+
+    Raises:
+        TypeError: `data` is not bytes.
+    """
+    if not isinstance(data, bytes):  # the library takes None for no bytes at all
+        raise TypeError(f"hash_bytes takes bytes, not {type(data).__name__}")
     return keccak.new(data=data, digest_bits=_BITS).digest()
 
 
@@ -81,14 +87,30 @@ def decode_base58(text: str, byte_count: int, max_characters: int) -> bytes:
     return data
 
 
-@functools.lru_cache(maxsize=4096)
 def _public_key_bytes(public_key: str) -> bytes:
+    if not isinstance(public_key, str):  # here, since the cache could not even look up a list
+        raise ValueError(f"is {type(public_key).__name__}, not a base58 string")  # noqa: TRY004 - as in decode_base58
+    return _decode_key(public_key)
+
+
+@functools.lru_cache(maxsize=4096)
+def _decode_key(public_key: str) -> bytes:
     return decode_base58(public_key, KEY_BYTES, KEY_CHARACTERS)
 
 
 @functools.lru_cache(maxsize=4096)
 def _encode_key(key: bytes) -> str:
+    if len(key) != KEY_BYTES:
+        raise ValueError(f"has {len(key)} bytes, not {KEY_BYTES}")
     return base58.b58encode(key).decode("ascii")
+
+
+def _message_bytes(message: str | bytes) -> bytes:
+    if isinstance(message, str):
+        return message.encode()
+    if not isinstance(message, bytes):
+        raise TypeError(f"a message is str or bytes, not {type(message).__name__}")
+    return message
 
 
 def verify(public_key: bytes, message: bytes, signature: bytes) -> bool:
@@ -114,19 +136,25 @@ class VerifyingKey:
             InvalidKey: neither of these.
         """
         try:
-            if isinstance(public_key, bytes) and len(public_key) == KEY_BYTES:
-                public_key = _encode_key(public_key)
-            self._text: str = public_key  # type: ignore[assignment]  # anything else fails in the next line
-            self._bytes = _public_key_bytes(self._text)
-        except (TypeError, ValueError) as error:
+            if isinstance(public_key, bytes):
+                self._bytes = public_key
+                self._text = _encode_key(public_key)
+            else:
+                self._text = public_key
+                self._bytes = _public_key_bytes(public_key)
+        except ValueError as error:
             raise InvalidKey(f"public key {error}", field="public_key") from error
 
     def verify(self, message: str | bytes, signature: str | bytes) -> bool:
-        """Tell whether `signature` (base58, or 64 bytes) of `message` (str is signed as UTF-8) is this key's."""
+        """Tell whether `signature` (base58, or 64 bytes) of `message` (str is signed as UTF-8) is this key's.
+
+        Raises:
+            TypeError: `message` is neither str nor bytes.
+        """
         try:
             raw = _signature_bytes(signature)
-            data = message.encode() if isinstance(message, str) else message
-        except ValueError:
+            data = _message_bytes(message)
+        except ValueError:  # no base58 of 64 bytes; or a lone surrogate, which nobody can have signed
             return False
         return verify(self._bytes, data, raw)
 
@@ -157,10 +185,18 @@ def _signature_bytes(signature: str | bytes) -> bytes:
     return decode_base58(signature, SIGNATURE_BYTES, SIGNATURE_CHARACTERS)
 
 
+def _seed_or_none(private_key: str) -> bytes | None:
+    # None, since an error raised while another is handled would carry that one's text, which is the secret.
+    try:
+        return decode_base58(private_key, KEY_BYTES, KEY_CHARACTERS)
+    except ValueError:
+        return None
+
+
 class SigningKey:
     """An Ed25519 private key, immutable.  Its text never appears in a repr or an error."""
 
-    __slots__ = ("_key", "verifying_key")
+    __slots__ = ("_key", "_verifying_key")
 
     def __init__(self, private_key: str) -> None:
         """Take base58 of the 32-byte seed.
@@ -168,22 +204,34 @@ class SigningKey:
         Raises:
             InvalidKey: anything else; the message does not repeat the value, which may be a secret.
         """
-        try:
-            seed = decode_base58(private_key, KEY_BYTES, KEY_CHARACTERS)
-        except ValueError:
-            # "from None": the cause quotes the text.
-            raise InvalidKey(f"private key is not base58 of {KEY_BYTES} bytes", field="private_key") from None
+        seed = _seed_or_none(private_key)
+        if seed is None:
+            raise InvalidKey(f"private key is not base58 of {KEY_BYTES} bytes", field="private_key")
         public, self._key = nacl.bindings.crypto_sign_seed_keypair(seed)
-        self.verifying_key = VerifyingKey(public)
+        self._verifying_key = VerifyingKey(public)
+
+    @property
+    def verifying_key(self) -> VerifyingKey:
+        """The public half."""
+        return self._verifying_key
 
     def sign(self, message: str | bytes) -> str:
-        """Return the base58 signature of a message; a str is signed as UTF-8."""
+        """Return the base58 signature of a message; a str is signed as UTF-8.
+
+        Raises:
+            TypeError: `message` is neither str nor bytes.
+            UnicodeEncodeError: `message` holds a lone surrogate.
+        """
         return base58.b58encode(self.sign_bytes(message)).decode("ascii")
 
     def sign_bytes(self, message: str | bytes) -> bytes:
-        """Return the 64-byte signature of a message; a str is signed as UTF-8."""
-        data = message.encode() if isinstance(message, str) else message
-        return nacl.bindings.crypto_sign(data, self._key)[:SIGNATURE_BYTES]
+        """Return the 64-byte signature of a message; a str is signed as UTF-8.
+
+        Raises:
+            TypeError: `message` is neither str nor bytes.
+            UnicodeEncodeError: `message` holds a lone surrogate.
+        """
+        return nacl.bindings.crypto_sign(_message_bytes(message), self._key)[:SIGNATURE_BYTES]
 
     def derive_secret(self, purpose: bytes) -> bytes:
         """Return 32 bytes that only the holder of this key can compute, another for every purpose."""
