@@ -1,0 +1,456 @@
+"""A ledger's database in the memory of one process: for tests, and for worlds that are thrown away.
+
+Invariants:
+
+- It keeps the contract of `interface` to the letter, in the plainest way there is.  The other backends are held
+  against it.
+- It has no transactions: inside `batch()` every write is done at once and stays, whatever comes after it.
+- One lock guards all that the connections share, so every call is atomic.
+"""
+
+from __future__ import annotations
+
+import threading
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from typing import TYPE_CHECKING, TypeVar
+
+from bigchaindb.exceptions import StorageError, StorageUnavailable
+from bigchaindb.storage import cursors
+from bigchaindb.storage.interface import Storage
+from bigchaindb.storage.records import (
+    BacklogEntry,
+    DecisionRow,
+    OutputRow,
+    Standing,
+    StoredTransaction,
+    VoteRow,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from bigchaindb.model.reference import OutputRef
+    from bigchaindb.storage.records import Effects, NewTransaction, RejectionRow, Sighting, StoredBlock
+
+__all__ = ["MemoryDatabase", "MemoryStorage"]
+
+T = TypeVar("T")
+
+
+@dataclass
+class _Contents:
+    """All that is stored; every dict keeps the order in which things came."""
+
+    genesis: StoredBlock | None = None
+    transactions: dict[str, StoredTransaction] = field(default_factory=dict)
+    texts: dict[str, list[StoredTransaction]] = field(default_factory=dict)
+    spenders: dict[OutputRef, list[str]] = field(default_factory=dict)
+    payloads: dict[str, list[str]] = field(default_factory=dict)
+    backlog: dict[str, BacklogEntry] = field(default_factory=dict)
+    appended: int = 0
+    blocks: dict[str, StoredBlock] = field(default_factory=dict)
+    standing_in: dict[str, dict[tuple[str, str], None]] = field(default_factory=dict)  # id: {(block key, hash)}
+    sightings: dict[str, dict[str, Sighting]] = field(default_factory=dict)  # node: {block key: note}
+    votes: dict[str, dict[str, str]] = field(default_factory=dict)  # block id: {node: text}
+    evidence: dict[tuple[str, str], VoteRow] = field(default_factory=dict)
+    decisions: dict[str, dict[int, DecisionRow]] = field(default_factory=dict)  # node: {sequence: entry}
+    decided: dict[str, dict[str, DecisionRow]] = field(default_factory=dict)  # block id: {node: entry}
+    outputs: set[OutputRef] = field(default_factory=set)
+    holdings: dict[str, dict[OutputRef, int]] = field(default_factory=dict)  # owner: {output: place in the index}
+    held: int = 0
+    spent: dict[OutputRef, str] = field(default_factory=dict)
+    rejections: dict[tuple[str, str], RejectionRow] = field(default_factory=dict)
+    registers: dict[str, str] = field(default_factory=dict)
+
+
+class MemoryDatabase:
+    """What several connections share; hand one to each `MemoryStorage`."""
+
+    def __init__(self) -> None:
+        """Begin with nothing stored."""
+        self.contents = _Contents()
+        self.changed = threading.Condition()
+        self.changes = 0
+
+
+class MemoryStorage(Storage):
+    """One connection to a database in memory; threads may share it."""
+
+    def __init__(self, shared: MemoryDatabase | None = None) -> None:
+        """Connect.
+
+        Args:
+            shared: the database to connect to; None for a new one of its own.
+        """
+        self._shared = shared or MemoryDatabase()
+        self._closed = False
+        self._own_changes = 0
+        self._of_thread = threading.local()
+        with self._shared.changed:
+            self._changes_at_start = self._shared.changes
+
+    @contextmanager
+    def _reading(self) -> Iterator[_Contents]:
+        with self._shared.changed:
+            self._check_open()
+            yield self._shared.contents
+
+    @contextmanager
+    def _writing(self) -> Iterator[_Contents]:
+        with self._reading() as contents:
+            try:
+                yield contents
+            finally:
+                self._shared.changes += 1
+                self._own_changes += 1
+                self._shared.changed.notify_all()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise StorageUnavailable("the database in memory: this connection is closed")
+
+    # --- life ------------------------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """See `Storage.close`."""
+        with self._shared.changed:
+            self._closed = True
+            self._shared.changed.notify_all()
+
+    def drop(self) -> None:
+        """See `Storage.drop`."""
+        with self._writing():
+            self._shared.contents = _Contents()
+        self.close()
+
+    @contextmanager
+    def batch(self) -> Iterator[None]:
+        """See `Storage.batch`; here every write is done at once."""
+        with self._reading():
+            if getattr(self._of_thread, "in_batch", False):
+                raise StorageError("the database in memory: batches do not nest")
+        self._of_thread.in_batch = True
+        try:
+            yield
+        finally:
+            self._of_thread.in_batch = False
+
+    def wait_for_change(self, timeout_seconds: float) -> bool:
+        """See `Storage.wait_for_change`."""
+        with self._shared.changed:
+            # Each thread waits for itself: what one of them was told, the others have yet to hear.
+            seen = getattr(self._of_thread, "changes_seen", self._changes_at_start)
+            changed = self._shared.changed.wait_for(
+                lambda: self._closed or self._foreign_changes() != seen, min(timeout_seconds, threading.TIMEOUT_MAX)
+            )
+            self._check_open()
+            self._of_thread.changes_seen = self._foreign_changes()
+        return changed
+
+    def _foreign_changes(self) -> int:
+        return self._shared.changes - self._own_changes
+
+    # --- genesis ---------------------------------------------------------------------------------------------
+
+    def create_genesis(self, block: StoredBlock, transaction: NewTransaction) -> StoredBlock:
+        """See `Storage.create_genesis`."""
+        with self._writing() as contents:
+            if contents.genesis is None:
+                _keep(contents, transaction)
+                _keep_block(contents, block)
+                contents.genesis = block
+            return contents.genesis
+
+    def genesis(self) -> StoredBlock | None:
+        """See `Storage.genesis`."""
+        with self._reading() as contents:
+            return contents.genesis
+
+    # --- backlog ---------------------------------------------------------------------------------------------
+
+    def append_backlog(self, transactions: Sequence[NewTransaction], received_at: float) -> None:
+        """See `Storage.append_backlog`."""
+        with self._writing() as contents:
+            for transaction in transactions:
+                stored = _keep(contents, transaction)
+                if stored.hash not in contents.backlog:
+                    contents.appended += 1
+                    contents.backlog[stored.hash] = BacklogEntry(cursors.at(contents.appended), received_at, stored)
+
+    def backlog(self, after: str | None, limit: int) -> list[BacklogEntry]:
+        """See `Storage.backlog`."""
+        start = cursors.at(cursors.position(after))
+        with self._reading() as contents:
+            return _first(limit, (entry for entry in contents.backlog.values() if entry.cursor > start))
+
+    def waiting(self, ids: Sequence[str]) -> dict[str, list[StoredTransaction]]:
+        """See `Storage.waiting`."""
+        with self._reading() as contents:
+            texts = [text for id_ in dict.fromkeys(ids) for text in contents.texts.get(id_, ())]
+            entries = [contents.backlog[text.hash] for text in texts if text.hash in contents.backlog]
+            entries.sort(key=lambda entry: entry.cursor)
+            return _grouped((entry.transaction.id, entry.transaction) for entry in entries)
+
+    def drop_backlog(self, *, ids: Sequence[str] = (), hashes: Sequence[str] = ()) -> None:
+        """See `Storage.drop_backlog`."""
+        with self._writing() as contents:
+            of_ids = [text.hash for id_ in ids for text in contents.texts.get(id_, ())]
+            for hash_ in (*of_ids, *hashes):
+                contents.backlog.pop(hash_, None)
+
+    def backlog_size(self) -> int:
+        """See `Storage.backlog_size`."""
+        with self._reading() as contents:
+            return len(contents.backlog)
+
+    # --- transactions ----------------------------------------------------------------------------------------
+
+    def contents(self, hashes: Sequence[str]) -> dict[str, StoredTransaction]:
+        """See `Storage.contents`."""
+        with self._reading() as contents:
+            return {hash_: contents.transactions[hash_] for hash_ in hashes if hash_ in contents.transactions}
+
+    def transactions(self, ids: Sequence[str]) -> dict[str, list[StoredTransaction]]:
+        """See `Storage.transactions`."""
+        with self._reading() as contents:
+            return {id_: list(contents.texts[id_]) for id_ in ids if id_ in contents.texts}
+
+    def spenders(self, outputs: Sequence[OutputRef]) -> dict[OutputRef, list[str]]:
+        """See `Storage.spenders`."""
+        with self._reading() as contents:
+            return {output: list(contents.spenders[output]) for output in outputs if output in contents.spenders}
+
+    def with_payload_hash(self, payload_hash: str, after: str | None, limit: int) -> list[tuple[str, str]]:
+        """See `Storage.with_payload_hash`."""
+        start = cursors.position(after)
+        with self._reading() as contents:
+            ids = enumerate(contents.payloads.get(payload_hash, ()), start=1)
+            return _first(limit, ((cursors.at(place), id_) for place, id_ in ids if place > start))
+
+    # --- blocks ----------------------------------------------------------------------------------------------
+
+    def write_block(self, block: StoredBlock) -> None:
+        """See `Storage.write_block`."""
+        with self._writing() as contents:
+            _keep_block(contents, block)
+
+    def blocks_after(self, cursor: str | None, limit: int) -> list[tuple[str, StoredBlock]]:
+        """See `Storage.blocks_after`."""
+        start = cursors.position(cursor)
+        with self._reading() as contents:
+            arrived = enumerate(contents.blocks.values(), start=1)
+            return _first(limit, ((cursors.at(place), block) for place, block in arrived if place > start))
+
+    def blocks(self, ids: Sequence[str]) -> dict[str, list[StoredBlock]]:
+        """See `Storage.blocks`."""
+        wanted = set(ids)
+        with self._reading() as contents:
+            return _grouped((block.id, block) for block in contents.blocks.values() if block.id in wanted)
+
+    def block_count(self) -> int:
+        """See `Storage.block_count`."""
+        with self._reading() as contents:
+            return len(contents.blocks)
+
+    # --- one node's notes on blocks --------------------------------------------------------------------------
+
+    def sight(self, node: str, sightings: Sequence[Sighting]) -> None:
+        """See `Storage.sight`."""
+        with self._writing() as contents:
+            notes = contents.sightings.setdefault(node, {})
+            for new in sightings:
+                old = notes.get(new.key, new)
+                notes[new.key] = replace(
+                    old,
+                    checked=old.checked or new.checked,
+                    verdict=new.verdict if old.verdict is None else old.verdict,
+                )
+
+    def sightings(self, node: str, keys: Sequence[str]) -> dict[str, Sighting]:
+        """See `Storage.sightings`."""
+        with self._reading() as contents:
+            notes = contents.sightings.get(node, {})
+            return {key: notes[key] for key in keys if key in notes}
+
+    def open_sightings(self, node: str, *, checked: bool, limit: int) -> list[Sighting]:
+        """See `Storage.open_sightings`."""
+        with self._reading() as contents:
+            notes = contents.sightings.get(node, {}).values()
+            still_open = [note for note in notes if note.verdict is None and note.checked == checked]
+        return _first(limit, sorted(still_open, key=lambda note: note.seen_at))
+
+    def standings(self, node: str, ids: Sequence[str]) -> dict[str, list[Standing]]:
+        """See `Storage.standings`."""
+        with self._reading() as contents:
+            checked = {key: note for key, note in contents.sightings.get(node, {}).items() if note.checked}
+            return _grouped(
+                (id_, Standing(checked[key].block_id, key, checked[key].seen_at, checked[key].verdict, hash_))
+                for id_ in dict.fromkeys(ids)
+                for key, hash_ in contents.standing_in.get(id_, ())
+                if key in checked
+            )
+
+    # --- votes -----------------------------------------------------------------------------------------------
+
+    def place_votes(self, votes: Sequence[VoteRow]) -> list[str]:
+        """See `Storage.place_votes`."""
+        with self._writing() as contents:
+            for vote in votes:
+                places = contents.votes.setdefault(vote.block_id, {})
+                if places.get(vote.node) in {None, vote.replaces}:
+                    places[vote.node] = vote.text
+            return [contents.votes[vote.block_id][vote.node] for vote in votes]
+
+    def votes(self, block_ids: Sequence[str]) -> dict[str, dict[str, str]]:
+        """See `Storage.votes`."""
+        with self._reading() as contents:
+            return {block_id: dict(contents.votes[block_id]) for block_id in block_ids if block_id in contents.votes}
+
+    def keep_evidence(self, votes: Sequence[VoteRow]) -> None:
+        """See `Storage.keep_evidence`."""
+        with self._writing() as contents:
+            for vote in votes:
+                contents.evidence.setdefault((vote.block_id, vote.node), VoteRow(vote.block_id, vote.node, vote.text))
+
+    def evidence(self, limit: int) -> list[VoteRow]:
+        """See `Storage.evidence`."""
+        with self._reading() as contents:
+            return _first(limit, contents.evidence.values())
+
+    # --- decisions -------------------------------------------------------------------------------------------
+
+    def append_decisions(self, decisions: Sequence[DecisionRow]) -> list[str]:
+        """See `Storage.append_decisions`."""
+        with self._writing() as contents:
+            return [_append_decision(contents, decision) for decision in decisions]
+
+    def decisions(self, node: str, after_sequence: int, limit: int) -> list[DecisionRow]:
+        """See `Storage.decisions`."""
+        with self._reading() as contents:
+            log = contents.decisions.get(node, {})
+            return [
+                log[sequence] for sequence in _first(limit, (place for place in sorted(log) if place > after_sequence))
+            ]
+
+    def latest_decision(self, node: str) -> DecisionRow | None:
+        """See `Storage.latest_decision`."""
+        with self._reading() as contents:
+            log = contents.decisions.get(node)
+            return log[max(log)] if log else None
+
+    def decisions_on(self, block_ids: Sequence[str]) -> dict[str, list[DecisionRow]]:
+        """See `Storage.decisions_on`."""
+        with self._reading() as contents:
+            return {
+                block_id: [row for _, row in sorted(contents.decided[block_id].items())]
+                for block_id in block_ids
+                if contents.decided.get(block_id)
+            }
+
+    def settle(self, effects: Effects) -> None:
+        """See `Storage.settle`."""
+        with self._writing() as contents:
+            for output, owners in effects.outputs:
+                contents.outputs.add(output)
+                for owner in owners:
+                    holdings = contents.holdings.setdefault(owner, {})
+                    if output not in holdings:
+                        contents.held += 1
+                        holdings[output] = contents.held
+            for output, spender in effects.spent:
+                if output in contents.outputs:
+                    contents.spent.setdefault(output, spender)
+
+    def outputs_of(self, owner: str, *, spent: bool | None, after: str | None, limit: int) -> list[OutputRow]:
+        """See `Storage.outputs_of`."""
+        start = cursors.position(after)
+        with self._reading() as contents:
+            held = (
+                OutputRow(cursors.at(place), output, contents.spent.get(output))
+                for output, place in contents.holdings.get(owner, {}).items()
+                if place > start
+            )
+            return _first(limit, (row for row in held if spent in (None, row.spent_by is not None)))
+
+    # --- rejections ------------------------------------------------------------------------------------------
+
+    def reject(self, rejections: Sequence[RejectionRow]) -> None:
+        """See `Storage.reject`."""
+        with self._writing() as contents:
+            for rejection in rejections:
+                contents.rejections.setdefault((rejection.hash, rejection.node), rejection)
+
+    def rejections(self, ids: Sequence[str]) -> dict[str, list[RejectionRow]]:
+        """See `Storage.rejections`."""
+        wanted = set(ids)
+        with self._reading() as contents:
+            return _grouped((row.id, row) for row in contents.rejections.values() if row.id in wanted)
+
+    # --- registers -------------------------------------------------------------------------------------------
+
+    def registers(self, names: Sequence[str]) -> dict[str, str]:
+        """See `Storage.registers`."""
+        with self._reading() as contents:
+            return {name: contents.registers[name] for name in names if name in contents.registers}
+
+    def swap_register(self, name: str, expected: str | None, new: str | None) -> bool:
+        """See `Storage.swap_register`."""
+        with self._writing() as contents:
+            if contents.registers.get(name) != expected:
+                return False
+            if new is None:
+                contents.registers.pop(name, None)
+            else:
+                contents.registers[name] = new
+            return True
+
+
+def _keep(contents: _Contents, transaction: NewTransaction) -> StoredTransaction:
+    """Store a text and its index unless it is stored; return what is."""
+    if transaction.hash in contents.transactions:
+        return contents.transactions[transaction.hash]
+    stored = StoredTransaction(transaction.hash, transaction.id, transaction.text, transaction.tag)
+    contents.transactions[stored.hash] = stored
+    if stored.id not in contents.texts:
+        # What is indexed is part of what the id covers, so the first text of an id speaks for all.
+        for output in dict.fromkeys(transaction.spends):
+            contents.spenders.setdefault(output, []).append(stored.id)
+        if transaction.payload_hash is not None:
+            contents.payloads.setdefault(transaction.payload_hash, []).append(stored.id)
+    contents.texts.setdefault(stored.id, []).append(stored)
+    return stored
+
+
+def _keep_block(contents: _Contents, block: StoredBlock) -> None:
+    if block.key not in contents.blocks:
+        contents.blocks[block.key] = block
+        for id_, hash_ in zip(block.transaction_ids, block.transactions, strict=True):
+            contents.standing_in.setdefault(id_, {})[block.key, hash_] = None
+
+
+def _append_decision(contents: _Contents, new: DecisionRow) -> str:
+    """Store a decision unless its place in the log, or its block, has one; return the text that stands there."""
+    log = contents.decisions.setdefault(new.node, {})
+    on_block = contents.decided.setdefault(new.block_id, {})
+    standing = log.get(new.sequence) or on_block.get(new.node) or new
+    if standing is new:
+        log[new.sequence] = on_block[new.node] = new
+    if standing.text == new.text:
+        notes = contents.sightings.get(new.node, {})
+        for key, note in notes.items():
+            if note.block_id == new.block_id and note.verdict is None:
+                notes[key] = replace(note, verdict=new.verdict)
+    return standing.text
+
+
+def _first(limit: int, rows: Iterable[T]) -> list[T]:
+    return list(islice(rows, max(limit, 0)))
+
+
+def _grouped(pairs: Iterable[tuple[str, T]]) -> dict[str, list[T]]:
+    groups: dict[str, list[T]] = {}
+    for key, value in pairs:
+        groups.setdefault(key, []).append(value)
+    return groups

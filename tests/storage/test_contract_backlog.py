@@ -1,0 +1,214 @@
+"""What every backend promises of transactions and of the backlog."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from bigchaindb.exceptions import InvalidValue
+from tests.storage.make import digest, output, stored, transaction
+
+if TYPE_CHECKING:
+    from bigchaindb.storage.interface import Storage
+
+MANY = 2_345
+
+
+def waiting_names(storage: Storage, after: str | None = None, limit: int = 100) -> list[str]:
+    names = {digest(name): name for name in "abcdefgh"}
+    return [names[entry.transaction.id] for entry in storage.backlog(after, limit)]
+
+
+# --- backlog -----------------------------------------------------------------------------------------------
+
+
+def test_transactions_wait_in_the_order_in_which_they_came(storage: Storage) -> None:
+    storage.append_backlog([transaction("c"), transaction("a")], 1.5)
+    storage.append_backlog([transaction("b")], 0.5)
+    entries = storage.backlog(None, 10)
+    assert [entry.transaction for entry in entries] == [stored(transaction(name)) for name in "cab"]
+    assert [entry.received_at for entry in entries] == [1.5, 1.5, 0.5]
+    assert storage.backlog_size() == 3
+
+
+def test_a_text_comes_back_byte_for_byte(storage: Storage) -> None:
+    new = transaction("a", text="\x00 \x7f é 漢 🂡 \\ ' \n", tag=bytes(range(256)))
+    storage.append_backlog([new], 1.0)
+    assert storage.contents([new.hash]) == {new.hash: stored(new)}
+    assert [entry.transaction for entry in storage.backlog(None, 1)] == [stored(new)]
+
+
+def test_a_text_that_waits_already_stays_where_it_is(storage: Storage) -> None:
+    storage.append_backlog([transaction("a"), transaction("b"), transaction("a")], 1.0)
+    storage.append_backlog([transaction("c"), transaction("a")], 2.0)
+    assert waiting_names(storage) == ["a", "b", "c"]
+    assert [entry.received_at for entry in storage.backlog(None, 10)] == [1.0, 1.0, 2.0]
+    assert storage.backlog_size() == 3
+
+
+def test_two_texts_of_one_transaction_both_wait(storage: Storage) -> None:
+    junk, honest = transaction("a", text="junk"), transaction("a", text="honest")
+    storage.append_backlog([junk], 1.0)
+    storage.append_backlog([transaction("b"), honest], 2.0)
+    assert storage.waiting([junk.id]) == {junk.id: [stored(junk), stored(honest)]}
+    assert waiting_names(storage) == ["a", "b", "a"]
+
+
+def test_waiting_tells_only_of_what_waits(storage: Storage) -> None:
+    storage.append_backlog([transaction("a"), transaction("b")], 1.0)
+    storage.drop_backlog(ids=[digest("b")])
+    wanted = [digest("a"), digest("b"), digest("a"), "nonsense"]
+    assert storage.waiting(wanted) == {digest("a"): [stored(transaction("a"))]}
+    assert storage.waiting([]) == {}
+
+
+def test_the_backlog_is_read_on_behind_a_cursor(storage: Storage) -> None:
+    storage.append_backlog([transaction(name) for name in "abcde"], 1.0)
+    first = storage.backlog(None, 2)
+    second = storage.backlog(first[-1].cursor, 2)
+    assert [entry.transaction.id for entry in first + second] == [digest(name) for name in "abcd"]
+    assert waiting_names(storage, second[-1].cursor) == ["e"]
+    cursors = [entry.cursor for entry in storage.backlog(None, 10)]
+    assert cursors == sorted(set(cursors))
+
+
+def test_a_reader_of_the_backlog_misses_nothing_that_comes_after_the_last_was_dropped(storage: Storage) -> None:
+    storage.append_backlog([transaction("a"), transaction("b")], 1.0)
+    cursor = storage.backlog(None, 10)[-1].cursor
+    storage.drop_backlog(ids=[digest("a"), digest("b")])
+    storage.append_backlog([transaction("c")], 2.0)
+    assert waiting_names(storage, cursor) == ["c"]
+
+
+@pytest.mark.parametrize("limit", [0, -1])
+def test_no_limit_means_no_end(storage: Storage, limit: int) -> None:
+    storage.append_backlog([transaction("a")], 1.0)
+    assert storage.backlog(None, limit) == []
+
+
+@pytest.mark.parametrize(
+    "cursor", ["", "1", "x" * 16, "-000000000000001", "\N{ARABIC-INDIC DIGIT ZERO}" * 16, "0" * 17]
+)
+def test_what_is_no_cursor_is_refused(storage: Storage, cursor: str) -> None:
+    with pytest.raises(InvalidValue, match="cursor"):
+        storage.backlog(cursor, 10)
+    with pytest.raises(InvalidValue, match="cursor"):
+        storage.with_payload_hash(digest("p"), cursor, 10)
+    with pytest.raises(InvalidValue, match="cursor"):
+        storage.blocks_after(cursor, 10)
+    with pytest.raises(InvalidValue, match="cursor"):
+        storage.outputs_of("owner", spent=None, after=cursor, limit=10)
+
+
+def test_entries_are_dropped_by_id_with_all_their_texts(storage: Storage) -> None:
+    storage.append_backlog([transaction("a", text="1"), transaction("a", text="2"), transaction("b")], 1.0)
+    storage.drop_backlog(ids=[digest("a")])
+    assert waiting_names(storage) == ["b"]
+    assert storage.backlog_size() == 1
+
+
+def test_entries_are_dropped_by_the_hash_of_one_text(storage: Storage) -> None:
+    junk, honest = transaction("a", text="junk"), transaction("a", text="honest")
+    storage.append_backlog([junk, honest], 1.0)
+    storage.drop_backlog(hashes=[junk.hash])
+    assert storage.waiting([honest.id]) == {honest.id: [stored(honest)]}
+    assert storage.backlog_size() == 1
+
+
+def test_dropping_is_harmless_for_what_does_not_wait(storage: Storage) -> None:
+    storage.append_backlog([transaction("a"), transaction("b")], 1.0)
+    storage.drop_backlog()
+    storage.drop_backlog(ids=[digest("a"), digest("c"), digest("a")], hashes=[digest("nothing")])
+    storage.drop_backlog(ids=[digest("a")], hashes=[transaction("a").hash])
+    assert waiting_names(storage) == ["b"]
+    assert storage.backlog_size() == 1
+
+
+def test_what_is_dropped_stays_stored_and_may_wait_again(storage: Storage) -> None:
+    new = transaction("a", spends=[output("x")], payload="p")
+    storage.append_backlog([new, transaction("b")], 1.0)
+    storage.drop_backlog(hashes=[new.hash])
+    assert storage.contents([new.hash]) == {new.hash: stored(new)}
+    assert storage.transactions([new.id]) == {new.id: [stored(new)]}
+    assert storage.spenders([output("x")]) == {output("x"): [new.id]}
+    storage.append_backlog([new], 3.0)
+    assert waiting_names(storage) == ["b", "a"]
+    assert storage.backlog(None, 10)[-1].received_at == 3.0
+    assert storage.spenders([output("x")]) == {output("x"): [new.id]}
+
+
+def test_many_are_stored_found_and_dropped_in_one_call(storage: Storage) -> None:
+    many = [transaction(str(each), spends=[output(str(each), each)]) for each in range(MANY)]
+    storage.append_backlog(many, 1.0)
+    assert storage.backlog_size() == MANY
+    assert [entry.transaction.id for entry in storage.backlog(None, MANY + 1)] == [each.id for each in many]
+    assert storage.contents([each.hash for each in many]) == {each.hash: stored(each) for each in many}
+    assert storage.transactions([each.id for each in many]) == {each.id: [stored(each)] for each in many}
+    assert storage.waiting([each.id for each in many]) == {each.id: [stored(each)] for each in many}
+    assert storage.spenders([each.spends[0] for each in many]) == {each.spends[0]: [each.id] for each in many}
+    storage.drop_backlog(ids=[each.id for each in many[::2]], hashes=[each.hash for each in many[1::2]])
+    assert storage.backlog_size() == 0
+
+
+# --- transactions ------------------------------------------------------------------------------------------
+
+
+def test_the_same_text_twice_changes_nothing(storage: Storage) -> None:
+    storage.append_backlog([transaction("a", tag=b"first")], 1.0)
+    storage.append_backlog([transaction("a", tag=b"second")], 2.0)
+    assert storage.contents([transaction("a").hash])[transaction("a").hash].tag == b"first"
+    assert storage.transactions([digest("a")]) == {digest("a"): [stored(transaction("a", tag=b"first"))]}
+
+
+def test_contents_leaves_out_what_is_not_stored(storage: Storage) -> None:
+    storage.append_backlog([transaction("a")], 1.0)
+    hash_ = transaction("a").hash
+    assert storage.contents([hash_, hash_, digest("a"), ""]) == {hash_: stored(transaction("a"))}
+    assert storage.contents([]) == {}
+
+
+def test_an_id_has_all_its_texts_oldest_first(storage: Storage) -> None:
+    texts = [transaction("a", text=str(each)) for each in (3, 1, 2)]
+    for each in texts:
+        storage.append_backlog([each], 1.0)
+    found = storage.transactions([digest("a"), digest("b"), digest("a")])
+    assert found == {digest("a"): [stored(each) for each in texts]}
+    assert storage.transactions([]) == {}
+
+
+def test_every_transaction_that_spends_an_output_is_known_whatever_its_fate(storage: Storage) -> None:
+    storage.append_backlog([transaction("b", spends=[output("x", 1), output("y")])], 1.0)
+    storage.append_backlog([transaction("a", spends=[output("x", 1)]), transaction("c")], 1.0)
+    storage.drop_backlog(ids=[digest("b")])
+    wanted = [output("x", 1), output("x", 0), output("y"), output("z"), output("x", 1)]
+    found = storage.spenders(wanted)
+    assert {ref: sorted(ids) for ref, ids in found.items()} == {
+        output("x", 1): sorted([digest("a"), digest("b")]),
+        output("y"): [digest("b")],
+    }
+    assert storage.spenders([]) == {}
+
+
+def test_a_spender_with_two_texts_is_one_spender(storage: Storage) -> None:
+    for text in ("1", "2"):
+        storage.append_backlog([transaction("a", text=text, spends=[output("x")])], 1.0)
+    assert storage.spenders([output("x")]) == {output("x"): [digest("a")]}
+
+
+def test_transactions_are_found_by_their_payload_oldest_first(storage: Storage) -> None:
+    storage.append_backlog([transaction(name, payload="p") for name in "cab"], 1.0)
+    storage.append_backlog([transaction("d", payload="q"), transaction("e")], 1.0)
+    found = storage.with_payload_hash(digest("p"), None, 10)
+    assert [id_ for _, id_ in found] == [digest(name) for name in "cab"]
+    assert [id_ for _, id_ in storage.with_payload_hash(digest("p"), None, 1)] == [digest("c")]
+    assert storage.with_payload_hash(digest("p"), found[0][0], 10) == found[1:]
+    assert storage.with_payload_hash(digest("p"), found[-1][0], 10) == []
+    assert storage.with_payload_hash(digest("p"), None, -1) == []
+    assert storage.with_payload_hash(digest("r"), None, 10) == []
+
+
+def test_a_transaction_with_two_texts_is_found_by_its_payload_once(storage: Storage) -> None:
+    for text in ("1", "2"):
+        storage.append_backlog([transaction("a", text=text, payload="p")], 1.0)
+    assert [id_ for _, id_ in storage.with_payload_hash(digest("p"), None, 10)] == [digest("a")]

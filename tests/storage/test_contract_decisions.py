@@ -1,0 +1,239 @@
+"""What every backend promises of votes, decisions, holdings and rejections."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tests.storage.make import (
+    ALICE,
+    BOB,
+    block,
+    decision,
+    digest,
+    effects,
+    output,
+    rejection,
+    sighting,
+    transaction,
+    vote,
+)
+
+if TYPE_CHECKING:
+    from bigchaindb.model.reference import OutputRef
+    from bigchaindb.storage.interface import Storage
+
+FIRST, SECOND, THIRD = block("first"), block("second"), block("third")
+MANY = 1_234
+
+
+# --- votes -------------------------------------------------------------------------------------------------
+
+
+def test_the_first_vote_in_a_place_stands(storage: Storage, other: Storage) -> None:
+    assert storage.place_votes([vote(FIRST, "node", "one")]) == ["one"]
+    assert other.place_votes([vote(FIRST, "node", "two")]) == ["one"]
+    assert other.place_votes([vote(FIRST, "node", "one")]) == ["one"]
+    assert storage.votes([FIRST.id]) == {FIRST.id: {"node": "one"}}
+
+
+def test_a_vote_pushes_out_only_what_it_names(storage: Storage) -> None:
+    storage.place_votes([vote(FIRST, "node", "junk")])
+    assert storage.place_votes([vote(FIRST, "node", "honest", replaces="other junk")]) == ["junk"]
+    assert storage.place_votes([vote(FIRST, "node", "honest", replaces="junk")]) == ["honest"]
+    assert storage.place_votes([vote(FIRST, "node", "late", replaces="junk")]) == ["honest"]
+    assert storage.votes([FIRST.id]) == {FIRST.id: {"node": "honest"}}
+
+
+def test_a_vote_that_would_replace_fills_an_empty_place(storage: Storage) -> None:
+    assert storage.place_votes([vote(FIRST, "node", "honest", replaces="junk")]) == ["honest"]
+
+
+def test_places_differ_by_block_and_by_node(storage: Storage) -> None:
+    placed = [vote(FIRST, "a", "1"), vote(FIRST, "b", "2"), vote(SECOND, "a", "3"), vote(FIRST, "a", "4")]
+    assert storage.place_votes(placed) == ["1", "2", "3", "1"]
+    assert storage.votes([FIRST.id, SECOND.id, THIRD.id, FIRST.id]) == {
+        FIRST.id: {"a": "1", "b": "2"},
+        SECOND.id: {"a": "3"},
+    }
+    assert storage.votes([]) == {}
+    assert storage.place_votes([]) == []
+
+
+def test_many_votes_are_placed_and_found_in_one_call(storage: Storage) -> None:
+    blocks = [block(str(each)) for each in range(MANY)]
+    texts = [f"vote {each}" for each in range(MANY)]
+    placed = [vote(of, "node", text) for of, text in zip(blocks, texts, strict=True)]
+    assert storage.place_votes(placed) == texts
+    assert storage.votes([of.id for of in blocks]) == {
+        of.id: {"node": text} for of, text in zip(blocks, texts, strict=True)
+    }
+
+
+def test_the_first_evidence_per_place_is_kept_oldest_first(storage: Storage) -> None:
+    storage.keep_evidence([vote(SECOND, "node", "1", replaces="x"), vote(FIRST, "node", "2")])
+    storage.keep_evidence([vote(SECOND, "node", "3"), vote(SECOND, "other", "4")])
+    kept = [vote(SECOND, "node", "1"), vote(FIRST, "node", "2"), vote(SECOND, "other", "4")]
+    assert storage.evidence(10) == kept
+    assert storage.evidence(2) == kept[:2]
+    assert storage.evidence(0) == storage.evidence(-1) == []
+
+
+def test_evidence_fills_no_place(storage: Storage) -> None:
+    storage.keep_evidence([vote(FIRST, "node", "second vote")])
+    assert storage.votes([FIRST.id]) == {}
+
+
+# --- decisions ---------------------------------------------------------------------------------------------
+
+
+def test_a_log_is_read_in_order(storage: Storage) -> None:
+    log = [decision(FIRST, "node", 1), decision(SECOND, "node", 2, verdict=False), decision(THIRD, "node", 3)]
+    assert storage.append_decisions(log[:2]) == [each.text for each in log[:2]]
+    assert storage.append_decisions(log[2:]) == [log[2].text]
+    assert storage.append_decisions([]) == []
+    assert storage.decisions("node", 0, 10) == log
+    assert storage.decisions("node", 1, 1) == log[1:2]
+    assert storage.decisions("node", 3, 10) == storage.decisions("node", 0, -1) == []
+    assert storage.latest_decision("node") == log[-1]
+
+
+def test_logs_differ_by_node(storage: Storage) -> None:
+    storage.append_decisions([decision(FIRST, "a", 1), decision(SECOND, "a", 2)])
+    storage.append_decisions([decision(SECOND, "b", 1, verdict=False)])
+    assert storage.latest_decision("b") == decision(SECOND, "b", 1, verdict=False)
+    assert storage.latest_decision("c") is None
+    assert storage.decisions("c", 0, 10) == []
+    assert storage.decisions_on([SECOND.id, FIRST.id, THIRD.id, FIRST.id]) == {
+        FIRST.id: [decision(FIRST, "a", 1)],
+        SECOND.id: [decision(SECOND, "a", 2), decision(SECOND, "b", 1, verdict=False)],
+    }
+    assert storage.decisions_on([]) == {}
+
+
+def test_decisions_on_a_block_are_ordered_by_node(storage: Storage) -> None:
+    for node in ("c", "a", "b"):
+        storage.append_decisions([decision(FIRST, node, 1)])
+    assert [row.node for row in storage.decisions_on([FIRST.id])[FIRST.id]] == ["a", "b", "c"]
+
+
+def test_what_stands_in_a_log_stays(storage: Storage, other: Storage) -> None:
+    standing = decision(FIRST, "node", 1)
+    storage.append_decisions([standing])
+    assert other.append_decisions([standing]) == [standing.text]
+    assert other.append_decisions([decision(SECOND, "node", 1)]) == [standing.text]
+    assert storage.decisions("node", 0, 10) == [standing]
+    assert storage.decisions_on([SECOND.id]) == {}
+
+
+def test_a_log_decides_a_block_once(storage: Storage) -> None:
+    standing = decision(FIRST, "node", 1)
+    storage.append_decisions([standing])
+    assert storage.append_decisions([decision(FIRST, "node", 2, verdict=False)]) == [standing.text]
+    assert storage.decisions("node", 0, 10) == storage.decisions_on([FIRST.id])[FIRST.id] == [standing]
+
+
+def test_a_decision_sets_the_verdict_of_that_nodes_notes(storage: Storage) -> None:
+    forged = block("first", forged="junk")
+    storage.sight("node", [sighting(FIRST), sighting(forged, checked=False), sighting(SECOND)])
+    storage.sight("another", [sighting(FIRST)])
+    storage.append_decisions([decision(FIRST, "node", 1, verdict=False)])
+    assert storage.sightings("node", [FIRST.key, forged.key, SECOND.key]) == {
+        FIRST.key: sighting(FIRST, verdict=False),
+        forged.key: sighting(forged, checked=False, verdict=False),
+        SECOND.key: sighting(SECOND),
+    }
+    assert storage.sightings("another", [FIRST.key]) == {FIRST.key: sighting(FIRST)}
+
+
+def test_a_decision_that_does_not_stand_sets_no_verdict(storage: Storage) -> None:
+    storage.append_decisions([decision(FIRST, "node", 1)])
+    storage.sight("node", [sighting(SECOND)])
+    storage.append_decisions([decision(SECOND, "node", 1, verdict=False)])
+    assert storage.sightings("node", [SECOND.key]) == {SECOND.key: sighting(SECOND)}
+
+
+def test_a_decision_sent_again_sets_the_verdict_of_notes_made_since(storage: Storage) -> None:
+    storage.append_decisions([decision(FIRST, "node", 1)])
+    storage.sight("node", [sighting(FIRST)])
+    storage.append_decisions([decision(FIRST, "node", 1)])
+    assert storage.sightings("node", [FIRST.key]) == {FIRST.key: sighting(FIRST, verdict=True)}
+
+
+# --- holdings ----------------------------------------------------------------------------------------------
+
+
+def held(storage: Storage, owner: str, *, spent: bool | None = None) -> list[tuple[OutputRef, str | None]]:
+    return [(row.ref, row.spent_by) for row in storage.outputs_of(owner, spent=spent, after=None, limit=10_000)]
+
+
+def test_owners_hold_outputs_oldest_first(storage: Storage) -> None:
+    storage.settle(effects((output("z", 1), [ALICE]), (output("z", 0), [ALICE, BOB])))
+    storage.settle(effects((output("a"), [ALICE]), (output("b"), [])))
+    assert held(storage, ALICE) == [(output("z", 1), None), (output("z", 0), None), (output("a"), None)]
+    assert held(storage, BOB) == [(output("z", 0), None)]
+    assert held(storage, "carol") == []
+
+
+def test_spending_moves_a_holding_of_all_its_owners(storage: Storage) -> None:
+    storage.settle(effects((output("a"), [ALICE, BOB]), (output("b"), [ALICE])))
+    storage.settle(effects((output("c"), [BOB]), spent=[(output("a"), "c")]))
+    assert held(storage, ALICE) == [(output("a"), digest("c")), (output("b"), None)]
+    assert held(storage, ALICE, spent=True) == held(storage, BOB, spent=True) == [(output("a"), digest("c"))]
+    assert held(storage, ALICE, spent=False) == [(output("b"), None)]
+    assert held(storage, BOB, spent=False) == [(output("c"), None)]
+
+
+def test_a_transaction_may_spend_what_is_settled_with_it(storage: Storage) -> None:
+    storage.settle(effects((output("a"), [ALICE]), (output("b"), [BOB]), spent=[(output("a"), "b")]))
+    assert held(storage, ALICE) == [(output("a"), digest("b"))]
+
+
+def test_settling_again_changes_nothing(storage: Storage) -> None:
+    first = effects((output("a"), [ALICE]), (output("b"), [ALICE, ALICE]))
+    second = effects((output("c"), [BOB]), spent=[(output("a"), "c")])
+    for each in (first, second, first, second):
+        storage.settle(each)
+    assert held(storage, ALICE) == [(output("a"), digest("c")), (output("b"), None)]
+    assert held(storage, BOB) == [(output("c"), None)]
+
+
+def test_the_first_spender_of_an_output_stays(storage: Storage) -> None:
+    storage.settle(effects((output("a"), [ALICE]), spent=[(output("a"), "b")]))
+    storage.settle(effects(spent=[(output("a"), "c")]))
+    assert held(storage, ALICE) == [(output("a"), digest("b"))]
+
+
+def test_holdings_are_read_on_behind_a_cursor(storage: Storage) -> None:
+    storage.settle(effects(*[(output("a", cid), [ALICE, BOB]) for cid in range(9)]))
+    storage.settle(effects(spent=[(output("a", cid), "b") for cid in (1, 4, 5)]))
+    for spent, cids in ((None, list(range(9))), (True, [1, 4, 5]), (False, [0, 2, 3, 6, 7, 8])):
+        seen = []
+        after = None
+        while rows := storage.outputs_of(ALICE, spent=spent, after=after, limit=2):
+            assert len(rows) <= 2
+            seen += [row.ref.cid for row in rows]
+            after = rows[-1].cursor
+        assert seen == cids
+    assert storage.outputs_of(ALICE, spent=None, after=None, limit=-1) == []
+
+
+def test_many_are_settled_in_one_call(storage: Storage) -> None:
+    many = [output(str(each), each) for each in range(MANY)]
+    storage.settle(effects(*[(ref, [ALICE]) for ref in many]))
+    storage.settle(effects(spent=[(ref, "x") for ref in many[::2]]))
+    assert [ref for ref, _ in held(storage, ALICE, spent=True)] == many[::2]
+    assert [ref for ref, _ in held(storage, ALICE, spent=False)] == many[1::2]
+
+
+# --- rejections --------------------------------------------------------------------------------------------
+
+
+def test_the_first_rejection_of_a_text_by_a_node_stands(storage: Storage) -> None:
+    a, other_a, b = transaction("a"), transaction("a", text="other"), transaction("b")
+    storage.reject([rejection(a, "z", "1"), rejection(b, "z", "2"), rejection(a, "z", "3")])
+    storage.reject([rejection(a, "y", "4"), rejection(other_a, "z", "5"), rejection(b, "z", "6")])
+    assert storage.rejections([a.id, b.id, digest("c"), a.id]) == {
+        a.id: [rejection(a, "z", "1"), rejection(a, "y", "4"), rejection(other_a, "z", "5")],
+        b.id: [rejection(b, "z", "2")],
+    }
+    assert storage.rejections([]) == {}
