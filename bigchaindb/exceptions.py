@@ -12,6 +12,7 @@ from __future__ import annotations
 __all__ = [
     "BigchainDBError",
     "BlockError",
+    "CannotFulfil",
     "ConditionError",
     "ConfigurationError",
     "DoubleSpend",
@@ -69,6 +70,19 @@ class ConditionError(BigchainDBError, ValueError):
 
 class NowRequired(ConditionError):
     """A deadline can only be judged against a time, and none was given."""
+
+
+class CannotFulfil(ConditionError):
+    """The keys and secrets given do not suffice to fulfil a condition, or a deadline stands in the way.
+
+    Attributes:
+        missing_keys: base58 of the public keys whose private halves were not given, any of which might help.
+    """
+
+    def __init__(self, message: str, *, missing_keys: tuple[str, ...] = ()) -> None:
+        """Keep the public keys beside the message."""
+        super().__init__(message)
+        self.missing_keys = missing_keys
 
 
 # --- transactions ------------------------------------------------------------------------------------------

@@ -10,11 +10,12 @@ Invariants:
 
 from __future__ import annotations
 
-from bigchaindb.cryptoconditions.composite import signatures
+from bigchaindb.cryptoconditions.composite import public_keys, signatures
 from bigchaindb.cryptoconditions.condition import Condition
-from bigchaindb.cryptoconditions.fulfillment import TYPES, Fulfillment, walk
+from bigchaindb.cryptoconditions.fulfillment import TYPES, Fulfillment, Node, from_details, walk
 from bigchaindb.cryptoconditions.leaves import Ed25519Fulfillment, PreimageSha256Fulfillment, TimeoutFulfillment
 from bigchaindb.cryptoconditions.prefix import PrefixSha256Fulfillment
+from bigchaindb.cryptoconditions.signing import fulfil
 from bigchaindb.cryptoconditions.threshold import (
     InvertedThresholdSha256Fulfillment,
     Subcondition,
@@ -27,11 +28,15 @@ __all__ = [
     "Ed25519Fulfillment",
     "Fulfillment",
     "InvertedThresholdSha256Fulfillment",
+    "Node",
     "PrefixSha256Fulfillment",
     "PreimageSha256Fulfillment",
     "Subcondition",
     "ThresholdSha256Fulfillment",
     "TimeoutFulfillment",
+    "from_details",
+    "fulfil",
+    "public_keys",
     "signatures",
     "walk",
 ]

@@ -19,11 +19,35 @@ from typing import Final
 from bigchaindb.cryptoconditions.limits import MAX_BASE64_CHARACTERS
 from bigchaindb.exceptions import ConditionError
 
-__all__ = ["Reader", "decode_base64url", "encode_base64url", "encode_octets", "encode_uint", "length_of_octets"]
+__all__ = [
+    "Reader",
+    "as_bytes",
+    "decode_base64url",
+    "encode_base64url",
+    "encode_octets",
+    "encode_uint",
+    "length_of_octets",
+]
 
 _LONG: Final = 0x80
 _TO_URL: Final = bytes.maketrans(b"+/", b"-_")
 _FROM_URL: Final = bytes.maketrans(b"-_", b"+/")
+
+
+def as_bytes(value: str | bytes, what: str) -> bytes:
+    """Return bytes as they are, and a text as its UTF-8.
+
+    Raises:
+        ConditionError: neither of them, or a text that has no UTF-8; names `what`.
+    """
+    if isinstance(value, bytes):
+        return value
+    if not isinstance(value, str):
+        raise ConditionError(f"{what}: is {type(value).__name__}, not str or bytes", field=what)
+    try:
+        return value.encode()
+    except UnicodeEncodeError as error:
+        raise ConditionError(f"{what}: has a lone surrogate, which UTF-8 cannot carry", field=what) from error
 
 
 def encode_octets(data: bytes) -> bytes:

@@ -19,7 +19,7 @@ from bigchaindb.exceptions import ConditionError, InvalidKey
 if TYPE_CHECKING:
     from bigchaindb.cryptoconditions.fulfillment import Node
 
-__all__ = ["Composite", "signatures"]
+__all__ = ["Composite", "public_keys", "signatures"]
 
 
 def signatures(structure: Node) -> list[Ed25519Fulfillment]:
@@ -29,6 +29,17 @@ def signatures(structure: Node) -> list[Ed25519Fulfillment]:
         ConditionError: the structure is nested too deep or has too many nodes.
     """
     return [node for node in walk(structure) if isinstance(node, Ed25519Fulfillment)]
+
+
+def public_keys(structure: Node) -> tuple[str, ...]:
+    """Return the keys (base58) that a structure names, each once, in its order.
+
+    A condition that stands in for something names no key: what is behind it is not told.
+
+    Raises:
+        ConditionError: the structure is nested too deep or has too many nodes.
+    """
+    return tuple(dict.fromkeys(leaf.public_key for leaf in signatures(structure)))
 
 
 class Composite(Fulfillment):
@@ -58,7 +69,7 @@ class Composite(Fulfillment):
             ConditionError: `public_key` is no key, or the structure breaks a limit.
         """
         try:
-            wanted = str(crypto.VerifyingKey(public_key))
+            wanted = bytes(crypto.VerifyingKey(public_key))
         except InvalidKey as error:
             raise ConditionError(str(error), field="public_key") from error
-        return [leaf for leaf in signatures(self) if leaf.public_key == wanted]
+        return [leaf for leaf in signatures(self) if leaf.derive().fingerprint == wanted]

@@ -81,6 +81,15 @@ class Condition:
         """The features, by their name in JSON."""
         return self.features
 
+    @property
+    def condition_uri(self) -> str:
+        """The `cc:` URI, by the name that a `Fulfillment` has for it."""
+        return self.serialize_uri()
+
+    def derive(self) -> Condition:
+        """Return this: what a `Fulfillment` derives to, a condition that stands in for one is."""
+        return self
+
     @staticmethod
     def from_uri(text: str) -> Condition:
         """Read a `cc:` URI.

@@ -22,7 +22,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, TypeAlias
 
 from bigchaindb import canonical
 from bigchaindb.cryptoconditions import deadline
-from bigchaindb.cryptoconditions.codec import Reader, decode_base64url, encode_base64url, encode_octets
+from bigchaindb.cryptoconditions.codec import (
+    Reader,
+    as_bytes,
+    decode_base64url,
+    encode_base64url,
+    encode_octets,
+)
 from bigchaindb.cryptoconditions.condition import Condition
 from bigchaindb.cryptoconditions.jsonform import known_bitmask
 from bigchaindb.cryptoconditions.limits import MAX_PAYLOAD_BYTES, TYPE_IDS, Census
@@ -31,7 +37,7 @@ from bigchaindb.exceptions import ConditionError, NowRequired
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ["TYPES", "Fulfillment", "Node", "message_bytes", "read_binary", "read_json", "walk"]
+__all__ = ["TYPES", "Fulfillment", "Node", "from_details", "read_binary", "read_json", "walk"]
 
 _types: dict[int, type[Fulfillment]] = {}
 TYPES: Final[Mapping[int, type[Fulfillment]]] = MappingProxyType(_types)
@@ -67,12 +73,12 @@ class Fulfillment(ABC):
         """
         if not isinstance(text, str):
             raise ConditionError(f"fulfillment URI: is {type(text).__name__}, not a text")
-        scheme, _, rest = text.partition(":")
-        type_text, colon, payload_text = rest.partition(":")
-        cls = TYPES.get(_TYPE_BY_HEX.get(type_text, -1))
-        if scheme != "cf" or not colon or cls is None:
+        # At most two colons are looked for, however long the text is.
+        scheme, *rest = text.split(":", 2)
+        cls = TYPES.get(_TYPE_BY_HEX.get(rest[0], -1)) if len(rest) == 2 else None  # noqa: PLR2004
+        if scheme != "cf" or cls is None:
             raise ConditionError(f"{text[:_SHOWN_CHARACTERS]!r} is not the URI of a fulfillment of a known type")
-        return _read_payload(cls, decode_base64url(payload_text, "payload"), Census(), 1, _ROOT)
+        return _read_payload(cls, decode_base64url(rest[1], "payload"), Census(), 1, _ROOT)
 
     @staticmethod
     def from_binary(data: bytes) -> Fulfillment:
@@ -175,7 +181,7 @@ class Fulfillment(ABC):
             NowRequired: there is a deadline (type 98 or 99) anywhere in the structure, and no `now`.
             ConditionError: `message` or `now` is malformed, or a limit is broken.
         """
-        data = message_bytes(message)
+        data = as_bytes(message, "message")
         microseconds = None if now is None else deadline.microseconds(now)
         self.check()
         if microseconds is None and self.needs_now():
@@ -261,20 +267,16 @@ def walk(root: Node) -> Iterator[Node]:
             stack.extend((child, depth + 1) for child in reversed(node.children()))
 
 
-def message_bytes(message: str | bytes) -> bytes:
-    """Return what is signed for a message.
+def from_details(value: Any) -> Node:
+    """Read the JSON form of a fulfillment or of a bare condition: `details` of a transaction may be either.
+
+    Args:
+        value: the decoded JSON, a dict with `"type"` being "fulfillment" or "condition".
 
     Raises:
-        ConditionError: neither bytes nor a text that has UTF-8.
+        ConditionError: as `Fulfillment.from_json`.
     """
-    if isinstance(message, bytes):
-        return message
-    if not isinstance(message, str):
-        raise ConditionError(f"message: is {type(message).__name__}, not str or bytes", field="message")
-    try:
-        return message.encode()
-    except UnicodeEncodeError as error:
-        raise ConditionError("message: has a lone surrogate, which UTF-8 cannot carry", field="message") from error
+    return read_json(value, Census(), 1, "details")
 
 
 def read_binary(data: bytes, census: Census, depth: int, where: str) -> Fulfillment:

@@ -32,7 +32,7 @@ def keys(value: Any, expected: AbstractSet[str], where: str) -> dict[str, Any]:
         missing = sorted(expected - value.keys())
         if missing:
             raise ConditionError(f"{where}: has no {missing[0]!r}", field=f"{where}.{missing[0]}")
-        unknown = min(str(key)[:40] for key in value.keys() - expected)
+        unknown = min(key[:40] if isinstance(key, str) else type(key).__name__ for key in value.keys() - expected)
         raise ConditionError(f"{where}: {unknown!r} is not a key of this type", field=f"{where}.{unknown}")
     return value
 

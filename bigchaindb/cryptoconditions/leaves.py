@@ -21,9 +21,9 @@ import base58
 
 from bigchaindb import crypto
 from bigchaindb.cryptoconditions import deadline, jsonform
-from bigchaindb.cryptoconditions.codec import encode_base64url
+from bigchaindb.cryptoconditions.codec import as_bytes, encode_base64url
 from bigchaindb.cryptoconditions.condition import Condition
-from bigchaindb.cryptoconditions.fulfillment import Fulfillment, message_bytes
+from bigchaindb.cryptoconditions.fulfillment import Fulfillment
 from bigchaindb.cryptoconditions.limits import MAX_PAYLOAD_BYTES
 from bigchaindb.exceptions import ConditionError, InvalidKey
 
@@ -64,9 +64,7 @@ class PreimageSha256Fulfillment(_Leaf):
         Raises:
             ConditionError: it is neither bytes nor text, or is over 65,535 bytes.
         """
-        data = preimage.encode("utf-8", "surrogatepass") if isinstance(preimage, str) else preimage
-        if not isinstance(data, bytes):
-            raise ConditionError(f"preimage: is {type(preimage).__name__}, not str or bytes", field="preimage")
+        data = as_bytes(preimage, "preimage")
         if len(data) > MAX_PAYLOAD_BYTES:
             raise ConditionError(f"preimage: {len(data)} bytes, {MAX_PAYLOAD_BYTES} at most", field="preimage")
         self._preimage = data
@@ -113,7 +111,7 @@ class PreimageSha256Fulfillment(_Leaf):
         """Read the secret, refusing base64url of what is UTF-8, so that a value has one JSON form."""
         if "preimage_base64" not in value:
             jsonform.keys(value, cls._TEXT_KEYS, where)
-            return cls(message_bytes(jsonform.text_field(value, "preimage", where)))
+            return cls(jsonform.text_field(value, "preimage", where))
         jsonform.keys(value, cls._BYTES_KEYS, where)
         fulfillment = cls(jsonform.base64_field(value, "preimage_base64", where))
         if "preimage" in fulfillment.json_fields():
@@ -125,7 +123,7 @@ class PreimageSha256Fulfillment(_Leaf):
 class Ed25519Fulfillment(_Leaf):
     """A signature by one key, made or still to be made."""
 
-    __slots__ = ("_condition", "_key", "_signature")
+    __slots__ = ("_condition", "_key", "_signature", "_text")
 
     type_id = 4
     FEATURES: Final = 0x20
@@ -140,9 +138,9 @@ class Ed25519Fulfillment(_Leaf):
         """
         if isinstance(public_key, bytes) and len(public_key) == crypto.KEY_BYTES:
             # Encoding it would cost more than all the rest of reading a fulfillment.
-            self._key = public_key
+            self._key, self._text = public_key, ""
         else:
-            self._key = _key_bytes(public_key)
+            self._key, self._text = _key(public_key)
         if signature is not None and (type(signature) is not bytes or len(signature) != crypto.SIGNATURE_BYTES):
             raise ConditionError(f"signature: must be {crypto.SIGNATURE_BYTES} bytes or None", field="signature")
         self._signature = signature
@@ -151,7 +149,9 @@ class Ed25519Fulfillment(_Leaf):
     @property
     def public_key(self) -> str:
         """The key whose signature this is, in base58."""
-        return str(crypto.VerifyingKey(self._key))
+        if not self._text:
+            self._text = str(crypto.VerifyingKey(self._key))
+        return self._text
 
     @property
     def signature(self) -> bytes | None:
@@ -177,7 +177,7 @@ class Ed25519Fulfillment(_Leaf):
                 f"signing_key: is that of {signing_key.verifying_key}, this needs that of {self.public_key}",
                 field="signing_key",
             )
-        self._signature = signing_key.sign_bytes(message_bytes(message))
+        self._signature = signing_key.sign_bytes(as_bytes(message, "message"))
 
     @property
     def condition_uri(self) -> str:
@@ -226,18 +226,18 @@ class Ed25519Fulfillment(_Leaf):
             signature = jsonform.base58_field(
                 value, "signature", where, crypto.SIGNATURE_BYTES, crypto.SIGNATURE_CHARACTERS
             )
+        public_key = jsonform.text_field(value, "public_key", where)
         try:
-            return cls(_key_bytes(value["public_key"]), signature)
+            return cls(public_key, signature)
         except ConditionError as error:
             raise ConditionError(f"{where}.{error}", field=f"{where}.public_key") from error
 
 
-def _key_bytes(public_key: Any) -> bytes:
-    """Return the 32 bytes of a public key in any of its forms."""
-    if isinstance(public_key, crypto.VerifyingKey):
-        return bytes(public_key)
+def _key(public_key: Any) -> tuple[bytes, str]:
+    """Return a public key as 32 bytes and as base58."""
     try:
-        return bytes(crypto.VerifyingKey(public_key))
+        key = public_key if isinstance(public_key, crypto.VerifyingKey) else crypto.VerifyingKey(public_key)
+        return bytes(key), str(key)
     except InvalidKey as error:
         raise ConditionError(f"public_key: {error}", field="public_key") from error
 

@@ -17,10 +17,10 @@ import hashlib
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from bigchaindb.cryptoconditions import jsonform
-from bigchaindb.cryptoconditions.codec import Reader, encode_base64url, encode_octets
+from bigchaindb.cryptoconditions.codec import Reader, as_bytes, encode_base64url, encode_octets
 from bigchaindb.cryptoconditions.composite import Composite
 from bigchaindb.cryptoconditions.condition import Condition
-from bigchaindb.cryptoconditions.fulfillment import Fulfillment, message_bytes, read_binary, read_json
+from bigchaindb.cryptoconditions.fulfillment import Fulfillment, read_binary, read_json
 from bigchaindb.cryptoconditions.limits import MAX_PAYLOAD_BYTES
 from bigchaindb.exceptions import ConditionError
 
@@ -56,7 +56,7 @@ class PrefixSha256Fulfillment(Composite):
                 f"subfulfillment: is {type(subfulfillment).__name__}, not a Fulfillment or Condition",
                 field="subfulfillment",
             )
-        self._prefix = message_bytes(prefix)
+        self._prefix = as_bytes(prefix, "prefix")
         if len(self._prefix) > MAX_PAYLOAD_BYTES:
             raise ConditionError(f"prefix: {len(self._prefix)} bytes, {MAX_PAYLOAD_BYTES} at most", field="prefix")
         self._sub = subfulfillment
@@ -82,7 +82,7 @@ class PrefixSha256Fulfillment(Composite):
 
     def derive(self) -> Condition:
         """Return the condition."""
-        beneath = self._sub if isinstance(self._sub, Condition) else self._sub.derive()
+        beneath = self._sub.derive()
         if self._condition is None or beneath is not self._derived_from:
             prefix = encode_octets(self._prefix)
             self._condition = Condition(

@@ -69,10 +69,6 @@ class Subcondition:
         if type(self.weight) is not int or not 0 < self.weight <= MAX_WEIGHT:
             raise ConditionError(f"weight: must be an integer from 1 to {MAX_WEIGHT}", field="weight")
 
-    def derive(self) -> Condition:
-        """Return the condition of the body."""
-        return self.body if isinstance(self.body, Condition) else self.body.derive()
-
 
 class _Threshold(Composite):
     """What both types share: everything but what goes into the payload and what makes them valid."""
@@ -152,7 +148,7 @@ class _Threshold(Composite):
 
     def derive(self) -> Condition:
         """Return the condition."""
-        beneath = [(sub.weight, sub.derive()) for sub in self._subs]
+        beneath = [(sub.weight, sub.body.derive()) for sub in self._subs]
         if self._condition is None or beneath != self._derived_from:
             self._condition = self._derive_from(beneath)
             self._derived_from = beneath
@@ -186,7 +182,7 @@ class _Threshold(Composite):
         for i, sub in enumerate(self._subs):
             fulfillment = kept.get(i)
             if fulfillment is None:
-                body = _ABSENT + encode_octets(sub.derive().serialize_binary())
+                body = _ABSENT + encode_octets(sub.body.derive().serialize_binary())
             else:
                 body = encode_octets(fulfillment) + _ABSENT
             entries.append(encode_uint(sub.weight) + body)
@@ -321,7 +317,8 @@ def _place(entry: bytes) -> tuple[int, bytes]:
 
 
 def _join_sorted(entries: list[bytes]) -> bytes:
-    return b"".join(sorted(entries, key=_place))
+    ordered = sorted(entries, key=_place)
+    return b"".join(ordered)
 
 
 def _check_size(count: int, threshold: int, where: str) -> None:

@@ -1,0 +1,174 @@
+"""Fulfilling what a condition's details describe, with the keys and secrets at hand.
+
+Invariants:
+
+- Pure: nothing given is changed, no clock is read; the same arguments give the same fulfillment.
+- Of the subs of a threshold just enough are fulfilled that none can be left out, and of all such choices the one that
+  adds least to the payload; the others become conditions.  So the outcome is valid, and serialises as it is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Final
+
+from bigchaindb.cryptoconditions import deadline
+from bigchaindb.cryptoconditions.choices import Choice, best_walk
+from bigchaindb.cryptoconditions.codec import as_bytes
+from bigchaindb.cryptoconditions.condition import Condition
+from bigchaindb.cryptoconditions.leaves import Ed25519Fulfillment, PreimageSha256Fulfillment
+from bigchaindb.cryptoconditions.prefix import PrefixSha256Fulfillment
+from bigchaindb.cryptoconditions.threshold import InvertedThresholdSha256Fulfillment, ThresholdSha256Fulfillment
+from bigchaindb.exceptions import CannotFulfil, ConditionError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from bigchaindb.crypto import SigningKey
+    from bigchaindb.cryptoconditions.fulfillment import Fulfillment, Node
+
+__all__ = ["fulfil"]
+
+_SHOWN_OBSTACLES: Final = 16
+
+
+def fulfil(
+    fulfillment: Node,
+    message: str | bytes,
+    signing_keys: Mapping[str, SigningKey],
+    secrets: Iterable[str | bytes] = (),
+    now: str | None = None,
+) -> Fulfillment:
+    """Return a valid fulfillment of a structure with nothing to spare.
+
+    Signatures that are in place already and are right for the message are used where their key is not given, so
+    several owners can sign one after the other.  A bare condition can be fulfilled where it is a hash lock and its
+    secret is among `secrets`, or a single key that is given.
+
+    Args:
+        fulfillment: the structure, as read from JSON details; a `Condition` where nothing more is told.
+        message: what to sign; a str stands for its UTF-8.
+        signing_keys: private keys by their public keys in base58.
+        secrets: preimages to try on hash locks; a str stands for its UTF-8.
+        now: Unix seconds as decimal text; without it deadlines count as met, and only the keys decide.
+
+    Raises:
+        CannotFulfil: it takes other keys, secrets or another time; `missing_keys` names the public keys.
+        ConditionError: an argument is malformed, or the structure breaks a limit.
+    """
+    if isinstance(secrets, str | bytes):
+        raise ConditionError("secrets: must be a list of secrets, not a single one", field="secrets")
+    if not isinstance(fulfillment, Condition):
+        fulfillment.check()
+    secret_bytes = [as_bytes(secret, "secret") for secret in secrets]
+    attempt = _Attempt(
+        signing_keys,
+        {hashlib.sha256(secret).digest(): secret for secret in secret_bytes},
+        None if now is None else deadline.microseconds(now),
+    )
+    fulfilled = attempt.fulfil(fulfillment, as_bytes(message, "message"))
+    if fulfilled is None:
+        raise attempt.error()
+    return fulfilled
+
+
+class _Attempt:
+    """One attempt to fulfil a structure, and what stood in its way."""
+
+    __slots__ = ("_now", "_obstacles", "_secrets", "_signing_keys")
+
+    def __init__(
+        self, signing_keys: Mapping[str, SigningKey], secrets: dict[bytes, bytes], now_microseconds: int | None
+    ) -> None:
+        self._signing_keys = signing_keys
+        self._secrets = secrets
+        self._now = now_microseconds
+        # Missing public keys as (key, ""), anything else as ("", reason).
+        self._obstacles: list[tuple[str, str]] = []
+
+    def error(self) -> CannotFulfil:
+        """Return the error that names all obstacles."""
+        keys = tuple(dict.fromkeys(key for key, _ in self._obstacles if key))
+        reasons = list(dict.fromkeys(reason for _, reason in self._obstacles if reason))
+        if keys:
+            more = f" and {len(keys) - _SHOWN_OBSTACLES} more" if len(keys) > _SHOWN_OBSTACLES else ""
+            reasons.insert(0, f"no private key for {', '.join(keys[:_SHOWN_OBSTACLES])}{more}")
+        return CannotFulfil(f"cannot be fulfilled: {'; '.join(reasons[:_SHOWN_OBSTACLES])}", missing_keys=keys)
+
+    def fulfil(self, node: Node, message: bytes) -> Fulfillment | None:
+        """Return a node fulfilled, or None after noting why not."""
+        match node:
+            case Condition():
+                return self._condition(node, message)
+            case Ed25519Fulfillment():
+                return self._signature(node, message)
+            case PrefixSha256Fulfillment():
+                beneath = self.fulfil(node.subfulfillment, node.prefix + message)
+                return None if beneath is None else PrefixSha256Fulfillment(node.prefix, beneath)
+            case ThresholdSha256Fulfillment():
+                return self._threshold(node, message)
+            case InvertedThresholdSha256Fulfillment():
+                # What is returned must not change with what was given.
+                unlocked = InvertedThresholdSha256Fulfillment(node.threshold)
+                unlocked.subconditions = node.subconditions
+                node = unlocked
+        # A secret, or a deadline: nothing is to be added.
+        if self._now is None or node.holds(message, self._now):
+            return node
+        self._obstacles.append(("", f"a deadline of {node.condition_uri} stands in the way"))
+        return None
+
+    def _condition(self, condition: Condition, message: bytes) -> Fulfillment | None:
+        secret = self._secrets.get(condition.fingerprint)
+        if secret is not None:
+            unlocked = PreimageSha256Fulfillment(secret)
+            if unlocked.condition == condition:
+                return unlocked
+        if condition.type_id == Ed25519Fulfillment.type_id:
+            # The fingerprint of a single key is the key.
+            signature = Ed25519Fulfillment(condition.fingerprint)
+            if signature.condition == condition:
+                return self._signature(signature, message)
+        self._obstacles.append(("", f"nothing known fulfils {condition.condition_uri}"))
+        return None
+
+    def _signature(self, leaf: Ed25519Fulfillment, message: bytes) -> Fulfillment | None:
+        signing_key = self._signing_keys.get(leaf.public_key)
+        if signing_key is not None:
+            signed = Ed25519Fulfillment(leaf.public_key)
+            signed.sign(message, signing_key)
+            return signed
+        if leaf.holds(message, 0):
+            return Ed25519Fulfillment(leaf.public_key, leaf.signature)
+        self._obstacles.append((leaf.public_key, ""))
+        return None
+
+    def _threshold(self, node: ThresholdSha256Fulfillment, message: bytes) -> Fulfillment | None:
+        obstacles_before = len(self._obstacles)
+        subs = node.subconditions
+        fulfilled: dict[int, Fulfillment] = {}
+        for i, sub in enumerate(subs):
+            body = self.fulfil(sub.body, message)
+            if body is not None:
+                fulfilled[i] = body
+        if sum(subs[i].weight for i in fulfilled) < node.threshold:
+            return None
+        # It works without them.
+        del self._obstacles[obstacles_before:]
+
+        # Walking by descending weight and stopping at the threshold meets just the minimal choices.  Later subs come
+        # first among equals, for on a tie the walk leaves out what comes first.
+        order = sorted(fulfilled, key=lambda i: (subs[i].weight, i), reverse=True)
+        choices = []
+        for i in order:
+            added_bytes = len(fulfilled[i].encode()) - len(subs[i].body.derive().serialize_binary())
+            choices.append(Choice(subs[i].weight, keep=-added_bytes, omit=0))
+        kept = {order[position] for position in best_walk(choices, node.threshold)}
+
+        outcome = ThresholdSha256Fulfillment(node.threshold)
+        for i, sub in enumerate(subs):
+            if i in kept:
+                outcome.add_subfulfillment(fulfilled[i], sub.weight)
+            else:
+                outcome.add_subcondition(sub.body.derive(), sub.weight)
+        return outcome
