@@ -57,7 +57,14 @@ class Facts:
     def nowhere(self, txids: Iterable[str]) -> set[str]:
         """Return which of these are neither in a valid nor in an undecided block, nor in the backlog."""
         unknown = {txid for txid in txids if not self.is_valid(txid) and not self.is_undecided(txid)}
-        return unknown - self.view.waiting(unknown).keys() if unknown else unknown
+        if unknown:
+            unknown -= self.view.waiting(unknown).keys()
+        if unknown:
+            # Transactions go from the backlog into blocks, so blocks are asked once more after the backlog: what moved
+            # between the first two questions was somewhere all the time.
+            fresh = self.view.standings(unknown)
+            unknown -= {txid for txid in unknown if any(s.verdict is not False for s in fresh.get(txid, ()))}
+        return unknown
 
     def outputs(self, transactions: Iterable[Transaction]) -> dict[OutputRef, Output]:
         """Return the stored outputs that these transactions spend."""

@@ -104,9 +104,10 @@ def _deadlines(transaction: Transaction) -> set[str]:
         if uri is None or uri.startswith(_TIMELESS_URIS):
             continue
         try:
-            found.update(cc.Fulfillment.from_uri(uri).expire_times())
+            nodes = cc.walk(cc.Fulfillment.from_uri(uri))
         except ConditionError:
             continue
+        found.update(node.expire_time for node in nodes if isinstance(node, cc.TimeoutFulfillment))
     return found
 
 

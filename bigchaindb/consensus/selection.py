@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from bigchaindb.consensus.view import View
     from bigchaindb.model.transaction import Transaction
 
-__all__ = ["DEADLINE_GRACE_SECONDS", "Choice", "Refusal", "choose"]
+__all__ = ["DEADLINE_GRACE_SECONDS", "Choice", "Refusal", "assignee", "choose"]
 
 DEADLINE_GRACE_SECONDS: Final = 60.0
 
@@ -64,6 +64,12 @@ class Choice:
     settled: list[Transaction] = field(default_factory=list)
     blocked: list[tuple[Transaction, frozenset[str]]] = field(default_factory=list)
     left: list[Transaction] = field(default_factory=list)
+
+
+def assignee(transaction: Transaction, federation: Sequence[str]) -> str:
+    """Return whose turn it is to build a transaction: by its first input, so that rivals meet; a CREATE by its id."""
+    first = transaction.inputs[0].txid if transaction.inputs else transaction.id
+    return sorted(federation)[int(first[:16], 16) % len(federation)]
 
 
 def choose(candidates: Sequence[Transaction], view: View, *, block_time: str, newest_decided: str | None) -> Choice:

@@ -160,9 +160,11 @@ class Transaction:
         return cls._checked(document, text, max_bytes)
 
     @classmethod
-    def from_trusted_text(cls, text: str) -> Transaction:
-        """Take in a text that this node has checked before (its mark says so), without checking it again."""
-        return cls._assemble(canonical.parse_trusted(text), text)
+    def from_trusted_text(cls, text: str, text_hash: str) -> Transaction:
+        """Take in a text, and its hash, that this node has checked before, without checking them again."""
+        transaction = cls._assemble(canonical.parse_trusted(text), text)
+        transaction.__dict__["hash"] = text_hash  # where cached_property keeps it
+        return transaction
 
     @classmethod
     def _checked(cls, document: dict[str, Any], text: str, max_bytes: int) -> Transaction:
@@ -352,7 +354,8 @@ def _check_conditions(conditions: Any, wanted: int) -> None:
 
 def _check_details(details: Any, uri: str, field: str) -> None:
     try:
-        derived = cc.Fulfillment.from_json(details).condition_uri
+        node = cc.from_details(details)
+        derived = node.serialize_uri() if isinstance(node, cc.Condition) else node.condition_uri
     except ConditionError as error:
         raise _shape.fail(f"{field}.details", str(error)) from error
     if derived != uri:

@@ -1,0 +1,306 @@
+"""Questions about the ledger that need no more than a node's view of it.
+
+Invariants:
+
+- What is called valid was decided so by this node.
+- Storage is asked in the direction in which transactions move (backlog, then blocks, then records), so that what moves
+  meanwhile is met once more rather than missed.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Final
+
+from bigchaindb import canonical
+from bigchaindb.consensus.receipts import make_receipt
+from bigchaindb.consensus.tally import is_quorum
+from bigchaindb.exceptions import (
+    BlockError,
+    OperationError,
+    TransactionDoesNotExist,
+    TransactionError,
+    TransactionTimeout,
+)
+from bigchaindb.model.block import Block
+from bigchaindb.model.decision import Decision
+from bigchaindb.model.merkle import leaf_hash
+from bigchaindb.model.reference import OutputRef
+from bigchaindb.model.rejection import Rejection
+from bigchaindb.node.view import read_vote
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from bigchaindb.model.transaction import Output, Transaction
+    from bigchaindb.model.vote import Vote
+    from bigchaindb.node.node import Node
+    from bigchaindb.storage.records import Standing, StoredTransaction
+
+__all__ = ["Queries", "Status"]
+
+_PAGE: Final = 500
+_WAIT_SECONDS: Final = 1.0
+
+
+class Status(StrEnum):
+    """How far a transaction has come."""
+
+    BACKLOG = "backlog"
+    UNDECIDED = "undecided"
+    VALID = "valid"
+    REJECTED = "rejected"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredBlockView:
+    """A block with the transactions it holds.
+
+    Attributes:
+        block: header, signature and hashes.
+        verdict: how this node decided it, or None.
+        contents: the stored transactions, in order; None where they are not all there.
+    """
+
+    block: Block
+    verdict: bool | None
+    contents: list[StoredTransaction] | None
+
+
+class Queries:
+    """Answers of one node."""
+
+    def __init__(self, node: Node) -> None:
+        """Ask this node's storage."""
+        self._node = node
+        self._storage = node.storage
+
+    # --- transactions ----------------------------------------------------------------------------------------
+
+    def transaction(self, txid: str) -> Transaction | None:
+        """Return a transaction, whatever its status; of several signed texts, the one that came furthest."""
+        waiting = self._storage.waiting([txid]).get(txid, [])
+        standings = self._standings(txid)
+        hashes = [s.transaction_hash for s in sorted(standings, key=_progress, reverse=True)]
+        stored = self._storage.contents(hashes)
+        candidates = [stored[h] for h in hashes if h in stored] + waiting
+        candidates += self._storage.transactions([txid]).get(txid, []) if not candidates else []
+        return next((t for t in self._readable(candidates) if t.id == txid), None)
+
+    def _readable(self, stored: Iterable[StoredTransaction]) -> Iterator[Transaction]:
+        for item in stored:
+            try:
+                yield self._node.view.read(item)
+            except TransactionError:
+                continue  # junk in shared storage
+
+    def _standings(self, txid: str) -> list[Standing]:
+        return self._storage.standings(self._node.me, [txid]).get(txid, [])
+
+    def status(self, txid: str) -> Status:
+        """Return how far a transaction has come."""
+        waiting = txid in self._storage.waiting([txid])
+        verdicts = {s.verdict for s in self._standings(txid)}
+        if True in verdicts:
+            return Status.VALID
+        if None in verdicts:
+            return Status.UNDECIDED
+        if waiting:
+            return Status.BACKLOG
+        return Status.REJECTED if self.rejection(txid) else Status.UNKNOWN
+
+    def rejection(self, txid: str) -> Rejection | None:
+        """Return this node's record of why a transaction can never become valid, or None."""
+        for row in self._storage.rejections([txid]).get(txid, []):
+            if row.node != self._node.me:
+                continue
+            try:
+                rejection = Rejection.from_text(row.text)
+            except BlockError:
+                continue
+            if (rejection.node, rejection.transaction_id) == (self._node.me, txid):
+                return rejection
+        return None
+
+    def wait(self, txid: str, timeout_seconds: float) -> Status:
+        """Wait until a transaction is decided.
+
+        Returns:
+            VALID or REJECTED.
+
+        Raises:
+            TransactionTimeout: neither in that time.
+        """
+        deadline = time.monotonic() + timeout_seconds
+        while True:
+            status = self.status(txid)
+            if status in {Status.VALID, Status.REJECTED}:
+                return status
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise TransactionTimeout(f"transaction {txid} is {status} after {timeout_seconds} s")
+            self._storage.wait_for_change(min(left, _WAIT_SECONDS))
+
+    def with_payload_hash(self, payload_hash: str) -> list[Transaction]:
+        """Return the valid transactions that carry a payload, oldest first."""
+        found: list[Transaction] = []
+        cursor: str | None = None
+        while True:
+            page = self._storage.with_payload_hash(payload_hash, cursor, _PAGE)
+            ids = list(dict.fromkeys(txid for _, txid in page))
+            found += [
+                t for txid in self._valid(ids) if (t := self.transaction(txid)) and t.payload_hash == payload_hash
+            ]
+            if len(page) < _PAGE:
+                return list({t.id: t for t in found}.values())
+            cursor = page[-1][0]
+
+    def _valid(self, ids: Sequence[str]) -> list[str]:
+        """Return which of these are decided valid, in the same order."""
+        standings = self._storage.standings(self._node.me, ids)
+        return [txid for txid in ids if any(s.verdict for s in standings.get(txid, []))]
+
+    # --- outputs ---------------------------------------------------------------------------------------------
+
+    def outputs(self, refs: Sequence[OutputRef]) -> dict[OutputRef, Output]:
+        """Return those of these outputs that exist, whatever the status of their transaction."""
+        return self._node.view.outputs(refs)
+
+    def unspent(self, owner: str) -> list[OutputRef]:
+        """Return what an owner could spend now, oldest first: valid, and no valid or pending transaction spends it."""
+        unspent: list[OutputRef] = []
+        cursor: str | None = None
+        while True:
+            page = self._storage.outputs_of(owner, spent=False, after=cursor, limit=_PAGE)
+            refs = [row.ref for row in page]
+            valid = set(self._valid(list(dict.fromkeys(ref.txid for ref in refs))))
+            taken = self._taken(refs)
+            unspent += [ref for ref in refs if ref.txid in valid and ref not in taken]
+            if len(page) < _PAGE:
+                return unspent
+            cursor = page[-1].cursor
+
+    def spender(self, ref: OutputRef) -> str | None:
+        """Return the id of the transaction that spends an output: valid, or else on its way; None if there is none."""
+        return self._taken([ref]).get(ref)
+
+    def _taken(self, refs: Sequence[OutputRef]) -> dict[OutputRef, str]:
+        spenders = self._storage.spenders(refs)
+        ids = sorted({txid for found in spenders.values() for txid in found})
+        if not ids:
+            return {}
+        waiting = self._storage.waiting(ids)
+        standings = self._storage.standings(self._node.me, ids)
+        taken: dict[OutputRef, str] = {}
+        for ref, found in spenders.items():
+            verdicts = {txid: {s.verdict for s in standings.get(txid, [])} for txid in found}
+            ways = [t for t in found if True in verdicts[t]] + [t for t in found if None in verdicts[t] or t in waiting]
+            if ways:
+                taken[ref] = ways[0]
+        return taken
+
+    def history(self, txid: str) -> list[Transaction]:
+        """Return the valid transactions of the assets that a transaction is part of, from CREATE on.
+
+        Output i is what becomes of input i, so each input is followed back to its CREATE, and each output forward.
+
+        Raises:
+            TransactionDoesNotExist: there is no such valid transaction.
+        """
+        if not self._valid([txid]):
+            raise TransactionDoesNotExist(f"there is no valid transaction {txid}", field="txid")
+        start = self.transaction(txid)
+        if start is None:
+            raise TransactionDoesNotExist(f"there is no valid transaction {txid}", field="txid")
+        before: dict[str, Transaction] = {}
+        for fulfillment in start.fulfillments:
+            chain = list(self._back(fulfillment.input))
+            before.update((t.id, t) for t in reversed(chain))
+        after: dict[str, Transaction] = {}
+        for output in start.outputs:
+            after.update((t.id, t) for t in self._forth(OutputRef(start.id, output.cid)))
+        return [*before.values(), start, *after.values()]
+
+    def _back(self, ref: OutputRef | None) -> Iterator[Transaction]:
+        while ref is not None:
+            transaction = self.transaction(ref.txid)
+            if transaction is None or ref.cid >= len(transaction.fulfillments):
+                return
+            yield transaction
+            ref = transaction.fulfillments[ref.cid].input
+
+    def _forth(self, ref: OutputRef) -> Iterator[Transaction]:
+        while True:
+            spender = self.spender(ref)
+            transaction = self.transaction(spender) if spender and self._valid([spender]) else None
+            if transaction is None:
+                return
+            yield transaction
+            ref = OutputRef(transaction.id, transaction.inputs.index(ref))
+
+    # --- blocks ----------------------------------------------------------------------------------------------
+
+    def block(self, block_id: str) -> StoredBlockView | None:
+        """Return a block; one that this node has checked goes before any other under that id."""
+        stored = self._storage.blocks([block_id]).get(block_id, [])
+        noted = self._storage.sightings(self._node.me, [s.key for s in stored])
+        for item in sorted(stored, key=lambda s: not (s.key in noted and noted[s.key].checked)):
+            try:
+                block = Block.from_text(item.text)
+            except BlockError:
+                continue
+            if block.id != block_id or not block.is_signed:
+                continue
+            found = self._storage.contents(block.transactions)
+            contents = [found[h] for h in block.transactions if h in found]
+            whole = block.holds([leaf_hash(t.text.encode()) for t in contents])
+            sighting = noted.get(item.key)
+            return StoredBlockView(block, sighting.verdict if sighting else None, contents if whole else None)
+        return None
+
+    def votes(self, block_id: str) -> list[Vote]:
+        """Return the well-signed votes on a block, ordered by voter."""
+        places = self._storage.votes([block_id]).get(block_id, {})
+        votes = [read_vote(text, block_id, node) for node, text in sorted(places.items())]
+        return [vote for vote in votes if vote]
+
+    def receipt(self, txid: str) -> dict[str, Any]:
+        """Return the proof that a transaction is valid; see `bigchaindb.consensus.receipts`.
+
+        Raises:
+            TransactionDoesNotExist: it is not decided valid.
+            OperationError: it is the genesis, which nobody decides, or a quorum has not recorded the decision yet.
+        """
+        # A transaction may stand in two valid blocks; its home is the smaller id.
+        homes = sorted(s.block_id for s in self._standings(txid) if s.verdict)
+        transaction = self.transaction(txid)
+        view = self.block(homes[0]) if homes else None
+        if transaction is None or view is None or view.contents is None:
+            raise TransactionDoesNotExist(f"there is no valid transaction {txid}", field="txid")
+        if view.block.id == self._node.ledger:
+            raise OperationError("the genesis transaction has no receipt: everything else rests on it", field="txid")
+        stored = next(t for t in view.contents if t.id == txid)
+        transaction = self._node.view.read(stored)
+        texts = self._decisions(view.block)
+        if not is_quorum(len(texts), len(view.block.header.voters), self._node.quorum):
+            raise OperationError(f"block {view.block.id}: a quorum has not recorded its decision yet", field="txid")
+        return make_receipt(view.block, [leaf_hash(t.text.encode()) for t in view.contents], transaction, texts)
+
+    def _decisions(self, block: Block) -> list[str]:
+        """Return the well-signed decision records "valid" by the block's voters."""
+        texts = []
+        for row in self._storage.decisions_on([block.id]).get(block.id, []):
+            try:
+                decision = Decision.from_text(row.text)
+            except BlockError:
+                continue
+            if decision.block_id == block.id and decision.node in block.header.voters and decision.verdict == "valid":
+                texts.append(canonical.dumps(canonical.parse_trusted(decision.text)))
+        return texts
+
+
+def _progress(standing: Standing) -> int:
+    return {True: 2, None: 1, False: 0}[standing.verdict]

@@ -1,0 +1,275 @@
+"""A node's seat in the federation: the only way in which it casts votes and decisions (design.md section 3).
+
+Invariants:
+
+- Order: journal, then head, then place.  What the head took is cast, and nothing else is.
+- Whoever takes the seat raises the epoch, then fills the places that the head tells of, then compares storage with the
+  journal; whoever held it before finds the head changed and can cast nothing more (`Fenced`).
+- One vote per block; votes and decisions form one chain each.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from bigchaindb import crypto
+from bigchaindb.exceptions import Fenced, InvalidValue, JournalError
+from bigchaindb.model.decision import Decision, Verdict
+from bigchaindb.model.timestamp import format_timestamp
+from bigchaindb.model.vote import Vote
+from bigchaindb.node.head import Head, PendingDecision
+from bigchaindb.node.journal import entry_line, read_taken, start_line
+from bigchaindb.node.view import read_vote
+from bigchaindb.storage.records import DecisionRow, VoteRow
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+
+    from bigchaindb.crypto import SigningKey
+    from bigchaindb.model.genesis import Genesis
+    from bigchaindb.node.journal import CastDecision, CastVote, Journal
+    from bigchaindb.storage.interface import Storage
+
+__all__ = ["Ballot", "Ruling", "Seat"]
+
+_TRIES: Final = 20
+_PAGE: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Ballot:
+    """A vote to cast: "no" if there is a reason."""
+
+    block_id: str
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """A decision to record.
+
+    Attributes:
+        block_id: the block decided.
+        is_valid: how.
+        transaction_count: how many transactions it holds.
+        block_time: its timestamp.
+    """
+
+    block_id: str
+    is_valid: bool
+    transaction_count: int
+    block_time: str
+
+
+class Seat:
+    """The hold on a node's head; `take` gets one."""
+
+    def __init__(  # noqa: PLR0913 - what a seat is made of
+        self,
+        storage: Storage,
+        key: SigningKey,
+        *,
+        ledger: str,
+        journal: Journal,
+        clock: Callable[[], float],
+        head: Head,
+    ) -> None:
+        """Use `take` instead."""
+        self._storage = storage
+        self._key = key
+        self._me = str(key.verifying_key)
+        self._ledger = ledger
+        self._journal = journal
+        self._clock = clock
+        self.head = head
+        self._open_votes: dict[str, bool] = {}
+
+    @classmethod
+    def take(
+        cls, storage: Storage, key: SigningKey, genesis: Genesis, journal: Journal, clock: Callable[[], float]
+    ) -> Seat:
+        """Take the seat from whoever holds it.
+
+        Raises:
+            JournalError: storage contradicts the journal, or the journal does not reach the head.
+            Fenced: others took it again and again.
+        """
+        name = _register(str(key.verifying_key))
+        for _ in range(_TRIES):
+            text = storage.registers([name]).get(name)
+            old = _read_head(text, genesis)
+            head = replace(old, epoch=old.epoch + 1)
+            if storage.swap_register(name, text, head.to_text()):
+                break
+        else:
+            raise Fenced("the head of this node changes all the time: is another voter running with its key?")
+        seat = cls(storage, key, ledger=genesis.block.id, journal=journal, clock=clock, head=head)
+        seat._fill(head)
+        journal.append(start_line(head.epoch, head.generation))
+        seat._compare_with_journal()
+        return seat
+
+    def backed(self, block_ids: Collection[str]) -> set[str]:
+        """Return which of these blocks this node has voted valid on, of those it has not decided."""
+        return {block_id for block_id in block_ids if self._open_votes.get(block_id)}
+
+    def vote_on(self, block_id: str) -> bool | None:
+        """Return how this node voted on a block that it has not decided; None if it did not."""
+        return self._open_votes.get(block_id)
+
+    @contextmanager
+    def advance(self, ballots: Sequence[Ballot], rulings: Sequence[Ruling]) -> Iterator[None]:
+        """Cast votes and record decisions; what is stored in the body is committed with them where that can be.
+
+        Raises:
+            Fenced: somebody else took the seat; nothing was cast.
+            JournalError: the journal cannot be written (nothing was cast), or a place holds other words of this node.
+            StorageError: it is not known what was cast; take the seat again.
+        """
+        head = replace(self.head, generation=self.head.generation + 1, votes=(), decisions=())
+        head, votes = self._sign_votes(head, ballots)
+        head, decisions = self._sign_decisions(head, rulings)
+        self._journal.append(entry_line(head.epoch, head.generation, votes, decisions))
+        with self._storage.batch():
+            name = _register(self._me)
+            if not self._storage.swap_register(name, self.head.to_text(), head.to_text()):
+                raise Fenced("another voter has taken this node's seat")
+            self._fill(head)
+            yield
+        self.head = head
+        for vote in votes:
+            self._open_votes[vote.block_id] = vote.is_valid
+        for decision in decisions:
+            self._open_votes.pop(decision.block_id, None)
+
+    def _sign_votes(self, head: Head, ballots: Sequence[Ballot]) -> tuple[Head, list[Vote]]:
+        votes = []
+        previous = head.vote
+        for ballot in ballots:
+            timestamp = format_timestamp(self._clock())
+            votes.append(Vote.sign(ballot.block_id, previous, ballot.reason, timestamp, self._key))
+            previous = ballot.block_id
+        return replace(head, vote=previous, votes=tuple(vote.text for vote in votes)), votes
+
+    def _sign_decisions(self, head: Head, rulings: Sequence[Ruling]) -> tuple[Head, list[Decision]]:
+        decisions: list[Decision] = []
+        pending: list[PendingDecision] = []
+        for ruling in rulings:
+            decision = Decision.sign(
+                ledger=self._ledger,
+                sequence=head.sequence + 1,
+                block_id=ruling.block_id,
+                verdict=Verdict.VALID if ruling.is_valid else Verdict.INVALID,
+                previous=head.decision,
+                timestamp=format_timestamp(self._clock()),
+                key=self._key,
+            )
+            head = replace(
+                head,
+                sequence=decision.sequence,
+                decision=decision.hash,
+                valid_transactions=head.valid_transactions + ruling.transaction_count * ruling.is_valid,
+                newest_time=max(head.newest_time, ruling.block_time, key=float),
+            )
+            decisions.append(decision)
+            pending.append(PendingDecision(decision.text, head.valid_transactions, head.newest_time))
+        return replace(head, decisions=tuple(pending)), decisions
+
+    # --- places ----------------------------------------------------------------------------------------------
+
+    def _fill(self, head: Head) -> None:
+        """Put what the head tells of into its places."""
+        rows = [VoteRow(Vote.from_text(text).block_id, self._me, text) for text in head.votes]
+        for _ in range(_TRIES):
+            if not rows:
+                break
+            standing = self._storage.place_votes(rows)
+            rows = [r for row, text in zip(rows, standing, strict=True) if (r := self._retry(row, text))]
+        else:
+            raise JournalError(
+                f"the place of this node's vote on block {rows[0].block_id} is filled with junk, ever anew"
+            )
+        decisions = [self._row(pending) for pending in head.decisions]
+        if decisions:
+            for row, text in zip(decisions, self._storage.append_decisions(decisions), strict=True):
+                if text != row.text:
+                    raise JournalError(f"another decision stands at number {row.sequence} of this node's log")
+
+    def _retry(self, row: VoteRow, text: str) -> VoteRow | None:
+        """Return what to place next, None if the vote stands; a place held by no vote of this node is not taken."""
+        if text == row.text:
+            return None
+        if read_vote(text, row.block_id, self._me):
+            raise JournalError(f"another vote of this node stands on block {row.block_id}: does somebody use its key?")
+        return replace(row, replaces=text)
+
+    def _row(self, pending: PendingDecision) -> DecisionRow:
+        decision = Decision.from_text(pending.text)
+        return DecisionRow(
+            node=self._me,
+            sequence=decision.sequence,
+            block_id=decision.block_id,
+            verdict=decision.verdict is Verdict.VALID,
+            text=pending.text,
+            valid_transactions=pending.valid_transactions,
+            newest_time=pending.newest_time,
+        )
+
+    # --- the journal -----------------------------------------------------------------------------------------
+
+    def _compare_with_journal(self) -> None:
+        """Check that everything this node has cast stands in storage, and learn which votes are open.
+
+        Raises:
+            JournalError: naming the first vote or decision that does not.
+        """
+        votes: list[CastVote] = []
+        decisions: list[CastDecision] = []
+        for cast_votes, cast_decisions in read_taken(self._journal, self.head.generation):
+            votes += cast_votes
+            decisions += cast_decisions
+            if len(votes) + len(decisions) >= _PAGE:
+                self._compare(votes, decisions)
+                votes, decisions = [], []
+        self._compare(votes, decisions)
+
+    def _compare(self, votes: Sequence[CastVote], decisions: Sequence[CastDecision]) -> None:
+        places = self._storage.votes([vote.block_id for vote in votes])
+        for vote in votes:
+            text = places.get(vote.block_id, {}).get(self._me)
+            if text is None or crypto.hash_data(text) != vote.hash:
+                problem = "is gone from" if text is None else "was changed in"
+                raise JournalError(f"this node's vote on block {vote.block_id} {problem} storage")
+            self._open_votes[vote.block_id] = vote.is_valid
+        stored = self._decisions(decisions)
+        for decision in decisions:
+            text = stored.get(decision.sequence)
+            if text is None or crypto.hash_data(text) != decision.hash:
+                problem = "is gone from" if text is None else "was changed in"
+                raise JournalError(
+                    f"this node's decision {decision.sequence}, on block {decision.block_id}, {problem} storage"
+                )
+            self._open_votes.pop(decision.block_id, None)
+
+    def _decisions(self, wanted: Iterable[CastDecision]) -> dict[int, str]:
+        sequences = [decision.sequence for decision in wanted]
+        if not sequences:
+            return {}
+        first, last = min(sequences), max(sequences)
+        rows = self._storage.decisions(self._me, first - 1, last - first + 1)
+        return {row.sequence: row.text for row in rows}
+
+
+def _register(node: str) -> str:
+    return f"head/{node}"
+
+
+def _read_head(text: str | None, genesis: Genesis) -> Head:
+    if text is None:
+        return Head(0, 0, genesis.block.id, 0, None, 0, genesis.block.header.timestamp)
+    try:
+        return Head.from_text(text)
+    except (InvalidValue, TypeError, KeyError) as error:
+        raise JournalError(f"this node's head in storage is damaged: {error}") from error

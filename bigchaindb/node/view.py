@@ -1,0 +1,197 @@
+"""What storage holds, as one node sees it: the answers to `bigchaindb.consensus.view.View`.
+
+Invariants:
+
+- A text is believed when it bears this node's mark, or after it was checked whole; a hash or id from storage never is.
+- Standings are those of blocks that this node checked.
+- A block in which a transaction stands for the k-th time stalls after `block_stall_seconds`, doubled at the second
+  time, and again at the third and every later one (design.md 3.1).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from bigchaindb.consensus.fulfillments import is_timeless
+from bigchaindb.consensus.view import Standing
+from bigchaindb.exceptions import BlockError, TransactionError
+from bigchaindb.model.block import Block
+from bigchaindb.model.transaction import Transaction
+from bigchaindb.model.vote import Vote
+from bigchaindb.node.marks import NO_MARK
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Set as AbstractSet
+
+    from bigchaindb.model.reference import OutputRef
+    from bigchaindb.model.transaction import Output
+    from bigchaindb.node.marks import Marks
+    from bigchaindb.storage.interface import Storage
+    from bigchaindb.storage.records import StoredTransaction
+
+__all__ = ["BLOCK_STALL_SECONDS", "LedgerView"]
+
+BLOCK_STALL_SECONDS: Final = 30.0
+_STALL_DOUBLINGS: Final = 2
+_REMEMBERED: Final = 50_000
+
+
+class LedgerView:
+    """One node's view of the ledger, over storage."""
+
+    def __init__(  # noqa: PLR0913 - what a view is made of
+        self,
+        storage: Storage,
+        me: str,
+        federation: tuple[str, ...],
+        *,
+        marks: Marks,
+        clock: Callable[[], float],
+        max_transaction_bytes: int,
+        block_stall_seconds: float = BLOCK_STALL_SECONDS,
+    ) -> None:
+        """Put the parts together; nothing is read yet."""
+        self._storage = storage
+        self._me = me
+        self._federation = federation
+        self._marks = marks
+        self._clock = clock
+        self._max_transaction_bytes = max_transaction_bytes
+        self._block_stall_seconds = block_stall_seconds
+        self._verified: set[str] = set()
+        self._makers: dict[str, str] = {}
+        # Whoever holds the node's seat knows its votes better than storage, which others may alter.
+        self.backing: Callable[[Collection[str]], AbstractSet[str]] = self._stored_backing
+
+    @property
+    def federation(self) -> tuple[str, ...]:
+        """Public keys of the members, sorted."""
+        return self._federation
+
+    # --- texts -----------------------------------------------------------------------------------------------
+
+    def read(self, stored: StoredTransaction, mark: bytes = NO_MARK) -> Transaction:
+        """Take in a stored text: trusting it if it, or the mark given, is this node's; else checking it whole.
+
+        Raises:
+            TransactionError: it is not well formed.
+        """
+        for candidate in (stored.tag, mark):
+            if candidate != NO_MARK and self._marks.holds(candidate, stored.hash, stored.text):
+                transaction = Transaction.from_trusted_text(stored.text, stored.hash)
+                self.remember([transaction])
+                return transaction
+        return Transaction.from_text(stored.text, self._max_transaction_bytes)
+
+    def remember(self, verified: Iterable[Transaction]) -> None:
+        """Note that the fulfillments of these have been found valid; those with a deadline are passed over."""
+        if len(self._verified) > _REMEMBERED:
+            self._verified.clear()
+        self._verified.update(t.hash for t in verified if is_timeless(t))
+
+    def is_verified(self, transaction: Transaction) -> bool:
+        """Tell whether this node has already found this exact signed text's fulfillments valid at all times."""
+        return transaction.hash in self._verified
+
+    def mark(self, transaction: Transaction) -> bytes:
+        """Return this node's mark for a transaction that it found sound; none where a deadline makes that passing."""
+        return self._marks.make(transaction.hash, transaction.text) if is_timeless(transaction) else NO_MARK
+
+    def _readable(self, stored: Iterable[StoredTransaction]) -> list[Transaction]:
+        transactions = []
+        for item in stored:
+            try:
+                transactions.append(self.read(item))
+            except TransactionError:
+                continue  # junk that somebody put into shared storage
+        return transactions
+
+    # --- what the rules ask ----------------------------------------------------------------------------------
+
+    def standings(self, ids: Collection[str]) -> dict[str, list[Standing]]:
+        """Return the blocks in which each transaction id stands, in the order in which this node met them."""
+        found = self._storage.standings(self._me, list(ids))
+        undecided = {s.block_id for standings in found.values() for s in standings if s.verdict is None}
+        backed = self.backing(undecided) if undecided else frozenset()
+        mine = self._made_here(undecided) if undecided else frozenset()
+        now = self._clock()
+        answer: dict[str, list[Standing]] = {}
+        for txid, standings in found.items():
+            answer[txid] = []
+            for times, standing in enumerate(sorted(standings, key=lambda s: s.seen_at)):
+                patience = self._block_stall_seconds * 2 ** min(times, _STALL_DOUBLINGS)
+                is_backed = standing.block_id in backed
+                live = (
+                    standing.verdict is None
+                    and now - standing.seen_at < patience
+                    and (is_backed or standing.block_id in mine)
+                )
+                answer[txid].append(Standing(standing.block_id, standing.verdict, is_backed, live))
+        return answer
+
+    def spenders(self, refs: Collection[OutputRef]) -> dict[OutputRef, list[str]]:
+        """Return the ids of all transactions, of whatever fate, that spend each output."""
+        return self._storage.spenders(list(refs))
+
+    def waiting(self, ids: Collection[str]) -> dict[str, list[Transaction]]:
+        """Return the well-formed transactions in the backlog under each id."""
+        found = {
+            txid: [t for t in self._readable(stored) if t.id == txid]
+            for txid, stored in self._storage.waiting(list(ids)).items()
+        }
+        return {txid: transactions for txid, transactions in found.items() if transactions}
+
+    def outputs(self, refs: Collection[OutputRef]) -> dict[OutputRef, Output]:
+        """Return those outputs whose transaction is stored, whatever its fate."""
+        by_id = {}
+        for txid, stored in self._storage.transactions(sorted({ref.txid for ref in refs})).items():
+            # The id covers the outputs, so one text that has it is as good as another.
+            by_id[txid] = next((t.outputs for t in self._readable(stored) if t.id == txid), ())
+        return {ref: by_id[ref.txid][ref.cid] for ref in refs if ref.cid < len(by_id.get(ref.txid, ()))}
+
+    def supported(self, block_ids: Collection[str]) -> set[str]:
+        """Return which of these blocks have a well-signed valid vote by a member of the federation."""
+        supported = set()
+        for block_id, places in self._storage.votes(list(block_ids)).items():
+            for node, text in places.items():
+                vote = read_vote(text, block_id, node)
+                if vote and vote.is_valid and node in self._federation:
+                    supported.add(block_id)
+        return supported
+
+    # --- blocks of one's own ---------------------------------------------------------------------------------
+
+    def _stored_backing(self, block_ids: Collection[str]) -> set[str]:
+        backed = set()
+        for block_id, places in self._storage.votes(list(block_ids)).items():
+            vote = read_vote(places[self._me], block_id, self._me) if self._me in places else None
+            if vote and vote.is_valid:
+                backed.add(block_id)
+        return backed
+
+    def _made_here(self, block_ids: Collection[str]) -> set[str]:
+        unknown = [block_id for block_id in block_ids if block_id not in self._makers]
+        if unknown:
+            if len(self._makers) > _REMEMBERED:
+                self._makers.clear()
+            for block_id, stored in self._storage.blocks(unknown).items():
+                self._makers[block_id] = next((maker for s in stored if (maker := _maker(s.text, block_id))), "")
+        return {block_id for block_id in block_ids if self._makers.get(block_id) == self._me}
+
+
+def _maker(text: str, block_id: str) -> str | None:
+    try:
+        block = Block.from_text(text)
+    except BlockError:
+        return None
+    return block.header.node if block.id == block_id and block.is_signed else None
+
+
+def read_vote(text: str, block_id: str, node: str) -> Vote | None:
+    """Return the vote in a place if it is a well-signed one of that node on that block, else None."""
+    try:
+        vote = Vote.from_text(text)
+    except BlockError:
+        return None
+    return vote if vote.block_id == block_id and vote.node == node else None

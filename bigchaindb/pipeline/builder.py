@@ -1,0 +1,231 @@
+"""The block builder: from the backlog into blocks (design.md 3.2).
+
+Invariants:
+
+- Nothing is taken out of the backlog by building: an entry leaves when its transaction is decided or refused.
+- The builder's memory is a cache; a new builder reads everything again from storage.
+- A bounded number of its own blocks is undecided at any time.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Final
+
+from bigchaindb.consensus.selection import assignee, choose
+from bigchaindb.consensus.tally import is_quorum
+from bigchaindb.exceptions import TransactionError
+from bigchaindb.model.block import MAX_TRANSACTIONS, Block
+from bigchaindb.model.rejection import Rejection
+from bigchaindb.model.timestamp import format_timestamp
+from bigchaindb.node.node import stored_block
+from bigchaindb.pipeline.waiting_room import Entry, WaitingRoom
+from bigchaindb.storage.records import RejectionRow, Sighting
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bigchaindb.consensus.selection import Choice, Refusal
+    from bigchaindb.model.transaction import Transaction
+    from bigchaindb.node.node import Node
+    from bigchaindb.storage.records import StoredTransaction
+
+__all__ = ["Builder"]
+
+_MAX_OWN_UNDECIDED: Final = 4
+_PAGE: Final = 1_000
+_RESCAN_SECONDS: Final = 10.0
+_REEXAMINE_SECONDS: Final = 5.0
+
+_log = logging.getLogger(__name__)
+
+
+class Builder:
+    """One node's block builder; `step` does what there is to do."""
+
+    def __init__(
+        self, node: Node, *, block_interval_seconds: float = 0.05, backlog_reassign_delay_seconds: float = 30.0
+    ) -> None:
+        """Start with an empty memory."""
+        self._node = node
+        self._storage = node.storage
+        self._block_interval_seconds = block_interval_seconds
+        self._reassign_delay_seconds = backlog_reassign_delay_seconds
+        self._room = WaitingRoom()
+        self._cursor: str | None = None
+        self._rescan_at = 0.0
+        self._reexamine_at = 0.0
+        self._own_undecided: dict[str, list[str]] = {}
+        latest = self._storage.latest_decision(node.me)
+        self._decisions_read = latest.sequence if latest else 0
+
+    def step(self) -> bool:
+        """Read what is new, and build a block if it is time for one.
+
+        Returns:
+            Whether there may be more to do at once.
+
+        Raises:
+            StorageError: nothing is lost; step again.
+        """
+        now = self._node.clock()
+        more = self._read_decisions()
+        more = self._read_backlog(now) or more
+        self._take_over(now)
+        if now >= self._reexamine_at:
+            self._room.unblock_before(now - _REEXAMINE_SECONDS)
+            self._reexamine_at = now + _REEXAMINE_SECONDS
+        candidates = self._room.ready(MAX_TRANSACTIONS)
+        if not candidates or not self._is_time(candidates, now):
+            return more
+        self._build([entry.transaction for entry in candidates], now)
+        return True
+
+    def seconds_until_due(self) -> float | None:
+        """Return how long the entries at hand may wait for company; None where none may be built."""
+        oldest = self._room.ready(1)
+        if not oldest or len(self._own_undecided) >= _MAX_OWN_UNDECIDED:
+            return None
+        return max(0.0, oldest[0].seen_at + self._block_interval_seconds - self._node.clock())
+
+    def _is_time(self, candidates: Sequence[Entry], now: float) -> bool:
+        if not self._own_undecided:
+            return True
+        if len(self._own_undecided) >= _MAX_OWN_UNDECIDED:
+            return False
+        return len(candidates) >= MAX_TRANSACTIONS or now - candidates[0].seen_at >= self._block_interval_seconds
+
+    # --- what is new -----------------------------------------------------------------------------------------
+
+    def _read_decisions(self) -> bool:
+        rows = self._storage.decisions(self._node.me, self._decisions_read, _PAGE)
+        others = [row.block_id for row in rows if row.block_id not in self._own_undecided]
+        stored = self._storage.blocks(others) if others else {}
+        for row in rows:
+            own = self._own_undecided.pop(row.block_id, None)
+            ids = own if own is not None else [i for b in stored.get(row.block_id, []) for i in b.transaction_ids]
+            for txid in ids:
+                if row.verdict:
+                    self._room.settle(txid)
+                else:
+                    self._room.unblock(txid)
+            self._decisions_read = row.sequence
+        return bool(rows)
+
+    def _read_backlog(self, now: float) -> bool:
+        if now >= self._rescan_at:
+            # What another node stored with a slow clock may stand before the cursor.
+            self._cursor = None
+            self._rescan_at = now + _RESCAN_SECONDS
+        if not self._room.has_room:
+            return False
+        page = self._storage.backlog(self._cursor, _PAGE)
+        for item in page:
+            self._cursor = item.cursor
+            if item.transaction.hash not in self._room:
+                self._admit(item.transaction, now)
+        return len(page) == _PAGE
+
+    def _admit(self, stored: StoredTransaction, seen_at: float) -> None:
+        try:
+            transaction = self._node.view.read(stored)
+        except TransactionError as error:
+            # Not even well formed: it got here past `write`. There is no id to reject it by but the one claimed.
+            _log.warning("backlog holds a text that is no transaction: %s", error)
+            self._storage.drop_backlog(hashes=[stored.hash])
+            return
+        if assignee(transaction, self._node.federation) == self._node.me:
+            self._room.add(Entry(transaction, seen_at))
+        else:
+            self._room.leave(transaction.hash, seen_at)
+
+    def _take_over(self, now: float) -> None:
+        """Make ready what other nodes have left waiting too long, if it still waits."""
+        overdue = self._room.overdue(now - self._reassign_delay_seconds)
+        if not overdue:
+            return
+        stored = self._storage.contents([text_hash for text_hash, _ in overdue])
+        waiting = self._storage.waiting([t.id for t in stored.values()])
+        for text_hash, seen_at in overdue:
+            item = stored.get(text_hash)
+            if item and any(t.hash == text_hash for t in waiting.get(item.id, [])):
+                self._room.add(Entry(self._node.view.read(item), seen_at))
+
+    # --- building --------------------------------------------------------------------------------------------
+
+    def _build(self, candidates: Sequence[Transaction], now: float) -> None:
+        newest = self._node.newest_decided()
+        block_time = max(format_timestamp(now), newest, key=float)
+        choice = choose(candidates, self._node.view, block_time=block_time, newest_decided=newest)
+        self._set_aside(choice, now)
+        if not choice.build:
+            return
+        block = Block.build(
+            choice.build,
+            ledger=self._node.ledger,
+            voters=self._node.federation,
+            timestamp=block_time,
+            key=self._node.key,
+        )
+        ids = [t.id for t in choice.build]
+        tags = b"".join(self._node.view.mark(t) for t in choice.build)
+        with self._storage.batch():
+            self._storage.write_block(stored_block(block, ids, tags))
+            self._storage.sight(self._node.me, [Sighting(block.key, block.id, now, checked=True)])
+        self._own_undecided[block.id] = ids
+        for transaction in choice.build:
+            self._room.block(transaction.hash, [transaction.id], now)
+        _log.debug("block %s with %d transactions", block.id, len(ids))
+
+    def _set_aside(self, choice: Choice, now: float) -> None:
+        for transaction, blockers in choice.blocked:
+            self._room.block(transaction.hash, blockers, now)
+        if choice.settled:
+            self._clear({t.id for t in choice.settled})
+            for transaction in choice.settled:
+                self._room.remove(transaction.hash)
+        if choice.refused:
+            self._reject(choice.refused)
+
+    def _clear(self, ids: set[str]) -> None:
+        """Take valid transactions out of the backlog once a quorum has recorded the decision."""
+        standings = self._storage.standings(self._node.me, sorted(ids))
+        homes = {s.block_id: txid for txid, found in standings.items() for s in found if s.verdict}
+        decided = self._storage.decisions_on(list(homes))
+        done = [
+            homes[block_id]
+            for block_id, rows in decided.items()
+            if is_quorum(sum(row.verdict for row in rows), len(self._node.federation), self._node.quorum)
+        ]
+        self._storage.drop_backlog(ids=done)
+
+    def _reject(self, refusals: Sequence[Refusal]) -> None:
+        rows = []
+        for refusal in refusals:
+            transaction = refusal.transaction
+            rejection = Rejection.sign(
+                ledger=self._node.ledger,
+                transaction_hash=transaction.hash,
+                transaction_id=transaction.id,
+                reason=refusal.reason,
+                evidence=refusal.evidence,
+                timestamp=format_timestamp(self._node.clock()),
+                key=self._node.key,
+            )
+            rows.append(RejectionRow(transaction.hash, transaction.id, self._node.me, rejection.text))
+            _log.info("transaction %s rejected: %s", transaction.id, refusal.reason)
+        with self._storage.batch():
+            self._storage.reject(rows)
+            self._storage.drop_backlog(hashes=self._rejected_by_quorum(rows))
+        for row in rows:
+            self._room.remove(row.hash)
+            self._room.unblock(row.id)
+
+    def _rejected_by_quorum(self, rows: Sequence[RejectionRow]) -> list[str]:
+        found = self._storage.rejections([row.id for row in rows])
+        hashes = []
+        for row in rows:
+            nodes = {r.node for r in found.get(row.id, []) if r.hash == row.hash} & set(self._node.federation)
+            if is_quorum(len(nodes | {self._node.me}), len(self._node.federation), self._node.quorum):
+                hashes.append(row.hash)
+        return hashes

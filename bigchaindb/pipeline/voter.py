@@ -1,0 +1,339 @@
+"""The voter: notes blocks, votes on them, and records what is decided (design.md 3 and 3.1).
+
+Invariants:
+
+- A vote is durable before anything is done because of it: decisions count the votes in storage.
+- Every block is noted before the cursor passes it, so what was missed while the node was down is caught up with.
+- What cannot be checked yet is left aside and looked at again; that is never a "no".
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from bigchaindb.consensus.facts import Facts
+from bigchaindb.consensus.judging import No, Times, Wait, judge
+from bigchaindb.consensus.tally import is_quorum, tally
+from bigchaindb.exceptions import BlockError, Fenced, TransactionError
+from bigchaindb.model.block import Block
+from bigchaindb.model.merkle import leaf_hash
+from bigchaindb.model.reference import OutputRef
+from bigchaindb.model.transaction import Transaction
+from bigchaindb.node.marks import MARK_BYTES
+from bigchaindb.node.seat import Ballot, Ruling, Seat
+from bigchaindb.node.view import read_vote
+from bigchaindb.storage.records import Effects, Sighting
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bigchaindb.node.journal import Journal
+    from bigchaindb.node.node import Node
+    from bigchaindb.storage.records import StoredBlock
+
+__all__ = ["Voter"]
+
+_PAGE: Final = 16
+_MAX_OPEN: Final = 256
+_MAX_LOADED: Final = 12
+_RETRY_SECONDS: Final = 1.0
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class _Open:
+    """A checked block that this node has not decided."""
+
+    sighting: Sighting
+    block: Block
+    tags: bytes
+    contents: list[Transaction | TransactionError] | None = None
+    votes: dict[str, tuple[str, bool | None]] = field(default_factory=dict)
+    judged_at: float = float("-inf")
+    judged_after: int = -1
+
+
+class Voter:
+    """One node's voter; `step` does what there is to do."""
+
+    def __init__(self, node: Node, journal: Journal) -> None:
+        """Take the node's seat.
+
+        Raises:
+            JournalError: storage contradicts what this node has cast.
+        """
+        self._node = node
+        self._storage = node.storage
+        self._seat = Seat.take(node.storage, node.key, node.genesis, journal, node.clock)
+        node.view.backing = self._seat.backed
+        node.sight_genesis()
+        self._open: dict[str, _Open] = {}
+        self._cursor_register = f"cursor/{node.me}"
+        self._settled_register = f"settled/{node.me}"
+        registers = self._storage.registers([self._cursor_register, self._settled_register])
+        self._cursor = registers.get(self._cursor_register)
+        self._settled = registers.get(self._settled_register)
+        self._retry_at = float("-inf")
+        self._logged: set[str] = set()
+        self._settle_rest()
+
+    def step(self) -> bool:
+        """Note new blocks, then vote on and decide what can be.
+
+        Returns:
+            Whether there may be more to do at once.
+
+        Raises:
+            Fenced: another voter has this node's seat; this one must end.
+            JournalError: storage contradicts what this node has cast; it must end.
+            StorageError: make a new voter and go on.
+        """
+        now = self._node.clock()
+        noted = self._note_new_blocks(now)
+        self._load_open(now)
+        rulings, effects = self._rulings()
+        ballots = self._ballots(now, {r.block_id for r in rulings})
+        if ballots or rulings:
+            self._cast(ballots, rulings, effects)
+        return noted or bool(ballots) or bool(rulings)
+
+    # --- noting ----------------------------------------------------------------------------------------------
+
+    def _note_new_blocks(self, now: float) -> bool:
+        page = self._storage.blocks_after(self._cursor, _PAGE)
+        if not page:
+            return False
+        known = self._storage.sightings(self._node.me, [stored.key for _, stored in page])
+        new = [
+            Sighting(stored.key, stored.id, now, checked=self._is_whole(stored))
+            for _, stored in page
+            if stored.key not in known
+        ]
+        cursor = page[-1][0]
+        with self._storage.batch():
+            self._storage.sight(self._node.me, new)
+            if not self._storage.swap_register(self._cursor_register, self._cursor, cursor):
+                raise Fenced("another voter has moved this node's cursor")
+        self._cursor = cursor
+        return True
+
+    def _is_whole(self, stored: StoredBlock) -> bool:
+        """Tell whether a block is by a member, for this electorate, and its contents are all here."""
+        block = self._acceptable(stored)
+        return block is not None and self._load(block, stored.tags) is not None
+
+    def _recheck_aside(self, now: float) -> None:
+        """Look again at what was left aside."""
+        aside = self._storage.open_sightings(self._node.me, checked=False, limit=_PAGE)
+        stored = self._storage.blocks([s.block_id for s in aside]) if aside else {}
+        by_key = {item.key: item for items in stored.values() for item in items}
+        whole = [
+            Sighting(s.key, s.block_id, now, checked=True)
+            for s in aside
+            if s.key in by_key and self._is_whole(by_key[s.key])
+        ]
+        if whole:
+            self._storage.sight(self._node.me, whole)
+
+    def _acceptable(self, stored: StoredBlock) -> Block | None:
+        """Return a block if its maker and electorate are this federation's."""
+        try:
+            block = Block.from_text(stored.text)
+        except BlockError as error:
+            self._log_once("malformed block", stored.id, str(error))
+            return None
+        header = block.header
+        if block.key != stored.key or block.id != stored.id:
+            self._log_once("block under a false key", stored.id, "key or id is not that of the text")
+        elif header.ledger != self._node.ledger:
+            self._log_once("block of another ledger", stored.id, f"ledger is {header.ledger}")
+        elif header.voters != self._node.federation:
+            self._log_once("block for another electorate", stored.id, "voters are not this federation")
+        elif header.node not in self._node.federation or not block.is_signed:
+            self._log_once("block by a stranger", stored.id, f"not signed by a member as {header.node}")
+        else:
+            return block
+        return None
+
+    def _log_once(self, kind: str, block_id: str, detail: str) -> None:
+        # Once per kind, not per block: strangers must not be able to fill the log.
+        if kind not in self._logged:
+            self._logged.add(kind)
+            _log.warning("%s left aside: %s: %s", kind, block_id, detail)
+
+    # --- loading ---------------------------------------------------------------------------------------------
+
+    def _load_open(self, now: float) -> None:
+        """Know the checked, undecided blocks, oldest first; look at those left aside now and then."""
+        if now >= self._retry_at:
+            self._retry_at = now + _RETRY_SECONDS
+            self._recheck_aside(now)
+        wanted = self._storage.open_sightings(self._node.me, checked=True, limit=_MAX_OPEN)
+        missing = [s for s in wanted if s.block_id not in self._open]
+        stored = self._storage.blocks([s.block_id for s in missing]) if missing else {}
+        for sighting in missing:
+            for item in stored.get(sighting.block_id, []):
+                if item.key == sighting.key and (block := self._acceptable(item)):
+                    self._open[block.id] = _Open(sighting, block, item.tags)
+        self._open = {s.block_id: self._open[s.block_id] for s in wanted if s.block_id in self._open}
+
+    def _contents(self, open_block: _Open) -> list[Transaction | TransactionError] | None:
+        """Return a block's contents, None where they do not add up to its root now; a few blocks' are kept."""
+        if open_block.contents is None:
+            loaded = [other for other in self._open.values() if other.contents is not None]
+            for other in loaded[: max(0, len(loaded) - _MAX_LOADED + 1)]:
+                other.contents = None
+            open_block.contents = self._load(open_block.block, open_block.tags)
+        return open_block.contents
+
+    def _load(self, block: Block, tags: bytes) -> list[Transaction | TransactionError] | None:
+        found = self._storage.contents(block.transactions)
+        stored = [found[h] for h in block.transactions if h in found]
+        if not block.holds([leaf_hash(t.text.encode()) for t in stored]):
+            self._log_once("block with other contents", block.id, "contents do not add up to its root")
+            return None
+        contents: list[Transaction | TransactionError] = []
+        for i, item in enumerate(stored):
+            try:
+                contents.append(self._node.view.read(item, tags[i * MARK_BYTES : (i + 1) * MARK_BYTES]))
+            except TransactionError as error:
+                contents.append(error)
+        return contents
+
+    # --- voting ----------------------------------------------------------------------------------------------
+
+    def _ballots(self, now: float, decided: set[str]) -> list[Ballot]:
+        """Judge what is not voted on; votes of this round count for the blocks behind."""
+        ballots: list[Ballot] = []
+        backed: set[str] = set()
+        newest = float(self._node.newest_decided())
+        self._node.view.backing = lambda ids: self._seat.backed(ids) | (backed & set(ids))
+        for block_id, open_block in self._open.items():
+            if block_id in decided or self._seat.vote_on(block_id) is not None or not self._is_due(open_block, now):
+                continue
+            contents = self._contents(open_block)
+            if contents is None:
+                continue
+            opinion = judge(
+                open_block.block, contents, self._node.view, Times(now, open_block.sighting.seen_at, newest)
+            )
+            open_block.judged_at, open_block.judged_after = now, self._seat.head.sequence
+            if isinstance(opinion, Wait):
+                self._node.view.remember(_well_formed(contents))
+                _log.debug("block %s waits: %s", block_id, opinion.reason)
+                continue
+            if isinstance(opinion, No):
+                _log.info("block %s refused: %s", block_id, opinion.reason)
+                ballots.append(Ballot(block_id, opinion.reason))
+                continue
+            backed.add(block_id)
+            ballots.append(Ballot(block_id, None))
+        self._node.view.backing = self._seat.backed
+        return ballots
+
+    def _is_due(self, open_block: _Open, now: float) -> bool:
+        """Tell whether a block that waited may fare otherwise now: something was decided, or time has passed."""
+        return open_block.judged_after < self._seat.head.sequence or now - open_block.judged_at >= _RETRY_SECONDS
+
+    # --- deciding --------------------------------------------------------------------------------------------
+
+    def _rulings(self) -> tuple[list[Ruling], list[tuple[Block, list[Transaction]]]]:
+        """Decide what the votes in storage decide; with the valid blocks' transactions."""
+        rulings: list[Ruling] = []
+        valid: list[tuple[Block, list[Transaction]]] = []
+        votes = self._storage.votes(list(self._open)) if self._open else {}
+        just_valid: set[str] = set()
+        for block_id, open_block in self._open.items():
+            header = open_block.block.header
+            verdict = tally(header.voters, self._count(open_block, votes.get(block_id, {})), self._node.quorum)
+            if verdict is None:
+                continue
+            if verdict:
+                contents = self._contents(open_block)
+                if contents is None or not self._inputs_decided(open_block, _well_formed(contents), just_valid):
+                    continue
+                valid.append((open_block.block, _well_formed(contents)))
+                just_valid.update(t.id for t in valid[-1][1])
+            rulings.append(Ruling(block_id, verdict, header.transaction_count, header.timestamp))
+        return rulings, valid
+
+    def _count(self, open_block: _Open, places: dict[str, str]) -> dict[str, bool]:
+        for node, text in places.items():
+            if node in open_block.block.header.voters and open_block.votes.get(node, ("", None))[0] != text:
+                vote = read_vote(text, open_block.block.id, node)
+                open_block.votes[node] = (text, vote.is_valid if vote else None)
+        return {node: vote for node, (_, vote) in open_block.votes.items() if vote is not None}
+
+    def _inputs_decided(self, open_block: _Open, transactions: list[Transaction], just_valid: set[str]) -> bool:
+        """Tell whether this node has decided what the block spends; where it voted valid, it had."""
+        if self._seat.vote_on(open_block.block.id):
+            return True
+        facts = Facts(transactions, self._node.view)
+        here = {t.id for t in transactions} | just_valid
+        return all(facts.undecided_inputs(t) <= here for t in transactions)
+
+    # --- casting ---------------------------------------------------------------------------------------------
+
+    def _cast(
+        self, ballots: Sequence[Ballot], rulings: Sequence[Ruling], valid: Sequence[tuple[Block, list[Transaction]]]
+    ) -> None:
+        with self._seat.advance(ballots, rulings):
+            if rulings:
+                self._settle(valid, self._seat.head.sequence + len(rulings))
+        for ruling in rulings:
+            self._open.pop(ruling.block_id)
+            _log.info(
+                "block %s %s, %d transactions",
+                ruling.block_id,
+                "valid" if ruling.is_valid else "invalid",
+                ruling.transaction_count,
+            )
+
+    def _settle(self, valid: Sequence[tuple[Block, list[Transaction]]], sequence: int) -> None:
+        """Bring the index of holdings up to a decision, and let what a quorum has recorded wait no more."""
+        if valid:
+            transactions = [t for _, contents in valid for t in contents]
+            self._storage.settle(
+                Effects(
+                    tuple((OutputRef(t.id, o.cid), o.owners) for t in transactions for o in t.outputs),
+                    tuple((ref, t.id) for t in transactions for ref in t.inputs),
+                )
+            )
+            self._storage.drop_backlog(ids=self._recorded_by_quorum(valid))
+        settled = str(sequence)
+        if not self._storage.swap_register(self._settled_register, self._settled, settled):
+            raise Fenced("another voter has settled this node's decisions")
+        self._settled = settled
+
+    def _recorded_by_quorum(self, valid: Sequence[tuple[Block, list[Transaction]]]) -> list[str]:
+        decided = self._storage.decisions_on([block.id for block, _ in valid])
+        ids = []
+        for block, transactions in valid:
+            voters = block.header.voters
+            count = sum(row.verdict and row.node in voters for row in decided.get(block.id, []))
+            if is_quorum(count, len(voters), self._node.quorum):
+                ids += [t.id for t in transactions]
+        return ids
+
+    def _settle_rest(self) -> None:
+        """Settle what was decided before a crash kept it from being settled."""
+        settled = int(self._settled or 0)
+        while settled < self._seat.head.sequence:
+            rows = self._storage.decisions(self._node.me, settled, _PAGE)
+            stored = self._storage.blocks([row.block_id for row in rows if row.verdict])
+            valid = []
+            for item in (item for row in rows for item in stored.get(row.block_id, [])):
+                block = self._acceptable(item)
+                contents = self._load(block, item.tags) if block else None
+                if block and contents is not None:
+                    valid.append((block, _well_formed(contents)))
+            settled = rows[-1].sequence
+            with self._storage.batch():
+                self._settle(valid, settled)
+
+
+def _well_formed(contents: Sequence[Transaction | TransactionError]) -> list[Transaction]:
+    return [t for t in contents if isinstance(t, Transaction)]

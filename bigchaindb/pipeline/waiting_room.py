@@ -1,0 +1,114 @@
+"""What a builder knows of the backlog: who is ready, who waits for what, and what is some other node's for now.
+
+Invariants:
+
+- Every entry is in exactly one of three places: ready, blocked, or left to another node.
+- Its size is bounded; what does not fit is read again later, since the backlog itself is in storage.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from bigchaindb.model.transaction import Transaction
+
+__all__ = ["Entry", "WaitingRoom"]
+
+MAX_ENTRIES: Final = 8_000
+MAX_FOREIGN: Final = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A transaction that this node may build.
+
+    Attributes:
+        transaction: the signed transaction.
+        seen_at: when this builder first saw it, Unix seconds by its clock.
+    """
+
+    transaction: Transaction
+    seen_at: float
+
+
+class WaitingRoom:
+    """The entries of the backlog that a builder has read and not seen settled."""
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self._ready: dict[str, Entry] = {}
+        self._blocked: dict[str, tuple[Entry, float]] = {}
+        self._blocked_by: dict[str, set[str]] = {}
+        self._foreign: dict[str, float] = {}
+
+    def __contains__(self, text_hash: str) -> bool:
+        """Tell whether an entry is known, by the hash of its signed text."""
+        return text_hash in self._ready or text_hash in self._blocked or text_hash in self._foreign
+
+    @property
+    def has_room(self) -> bool:
+        """Whether more entries may be read."""
+        return len(self._ready) + len(self._blocked) < MAX_ENTRIES and len(self._foreign) < MAX_FOREIGN
+
+    def add(self, entry: Entry) -> None:
+        """Take in an entry that is this node's to build."""
+        self._ready[entry.transaction.hash] = entry
+
+    def leave(self, text_hash: str, seen_at: float) -> None:
+        """Note an entry that is another node's to build."""
+        self._foreign[text_hash] = seen_at
+
+    def overdue(self, seen_before: float) -> list[tuple[str, float]]:
+        """Take out the other nodes' entries that were first seen before a time; (hash, first seen) of each."""
+        # Entries come in the order of time, so the first that is young enough ends the search.
+        found = []
+        for text_hash, seen_at in self._foreign.items():
+            if seen_at >= seen_before:
+                break
+            found.append((text_hash, seen_at))
+        for text_hash, _ in found:
+            del self._foreign[text_hash]
+        return found
+
+    def ready(self, limit: int) -> list[Entry]:
+        """Return up to `limit` ready entries, oldest first."""
+        return [entry for entry, _ in zip(self._ready.values(), range(limit), strict=False)]
+
+    def block(self, text_hash: str, blockers: Iterable[str], now: float) -> None:
+        """Let a ready entry wait until one of these transaction ids is decided, or for `unblock_before`."""
+        entry = self._ready.pop(text_hash)
+        self._blocked[text_hash] = (entry, now)
+        for blocker in blockers:
+            self._blocked_by.setdefault(blocker, set()).add(text_hash)
+
+    def unblock(self, txid: str) -> None:
+        """Make ready what waits for a transaction id."""
+        for text_hash in sorted(self._blocked_by.pop(txid, ())):
+            blocked = self._blocked.pop(text_hash, None)
+            if blocked:
+                self.add(blocked[0])
+
+    def unblock_before(self, blocked_before: float) -> None:
+        """Make ready what has been blocked since before a time: time alone may have freed it."""
+        for text_hash, (entry, since) in list(self._blocked.items()):
+            if since < blocked_before:
+                del self._blocked[text_hash]
+                self.add(entry)
+
+    def remove(self, text_hash: str) -> None:
+        """Forget an entry."""
+        self._ready.pop(text_hash, None)
+        self._blocked.pop(text_hash, None)
+        self._foreign.pop(text_hash, None)
+
+    def settle(self, txid: str) -> None:
+        """Forget what waits for this id because it *is* this transaction; make ready what else waits for it."""
+        for text_hash in self._blocked_by.get(txid, set()).copy():
+            blocked = self._blocked.get(text_hash)
+            if blocked and blocked[0].transaction.id == txid:
+                self.remove(text_hash)
+        self.unblock(txid)
