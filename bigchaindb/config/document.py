@@ -13,7 +13,7 @@ import dataclasses
 import difflib
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from bigchaindb.config.kinds import Refused, json_type, shown
+from bigchaindb.config.kinds import Refused, json_type, shown_key
 from bigchaindb.config.settings import (
     ENVIRONMENT_PREFIX,
     Config,
@@ -29,7 +29,7 @@ from bigchaindb.exceptions import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["apply_environment", "clipped", "masked", "parse", "setting_variables", "to_document"]
+__all__ = ["apply_environment", "masked", "parse", "setting_variables", "to_document"]
 
 CONFIG_PATH_VARIABLE: Final = "BIGCHAINDB_CONFIG_PATH"
 TEST_PREFIX: Final = "BIGCHAINDB_TEST_"
@@ -63,7 +63,7 @@ def _build(section: type[_Some], document: Any) -> _Some:
     items = members(section)
     for key in document:
         if key not in items:
-            raise field_error(join(section.section, clipped(key)), f"is no setting{_suggestion(key, section)}")
+            raise field_error(join(section.section, shown_key(key)), f"is no setting{_suggestion(key, section)}")
     values: dict[str, Any] = {}
     for name, item in items.items():
         inner = item.metadata.get("section")
@@ -76,19 +76,12 @@ def _build(section: type[_Some], document: Any) -> _Some:
     return section(**values)
 
 
-def clipped(key: Any) -> str:
-    """Return a key as it may be shown: without quotes where that is clear, and cut where it is long."""
-    # Where repr escapes something, the quotes stay: no key can forge a line of a log.
-    text = shown(key)
-    return text[1:-1] if isinstance(key, str) and text == f"'{key}'" else text
-
-
 def _suggestion(key: Any, section: type[Section]) -> str:
     """Return ": did you mean ...?" for the nearest name of this section or, failing that, of the whole table."""
     here = {name: join(section.section, name) for name in members(section)}
     anywhere = {path.rpartition(".")[2]: path for path in table()} | {path: path for path in table()}
     for names in (here, anywhere):
-        near = difflib.get_close_matches(clipped(key).lower(), names, n=1)
+        near = difflib.get_close_matches(shown_key(key).lower(), names, n=1)
         if near:
             return f": did you mean {names[near[0]]}?"
     return ""
@@ -135,7 +128,7 @@ def apply_environment(document: dict[str, Any], environ: Mapping[str, str]) -> d
         if variable not in settings:
             near = difflib.get_close_matches(variable[:_COMPARED_CHARACTERS], settings, n=1)
             hint = f": did you mean {near[0]}?" if near else ""
-            raise ConfigurationError(f"environment variable {clipped(variable)} is no setting{hint}", field=variable)
+            raise ConfigurationError(f"environment variable {shown_key(variable)} is no setting{hint}", field=variable)
         path, item = settings[variable]
         try:
             value = item.metadata["kind"].read(environ[variable])

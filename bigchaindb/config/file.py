@@ -20,12 +20,11 @@ from typing import TYPE_CHECKING, Any, Final
 from bigchaindb.config.document import (
     CONFIG_PATH_VARIABLE,
     apply_environment,
-    clipped,
     parse,
     setting_variables,
     to_document,
 )
-from bigchaindb.config.kinds import json_type
+from bigchaindb.config.kinds import json_type, shown_key
 from bigchaindb.config.settings import Config, join
 from bigchaindb.exceptions import ConfigurationError
 
@@ -146,7 +145,7 @@ def _refuse_repeated(document: Any, path: Path) -> None:
     objects = {"": document} | (document if isinstance(document, dict) else {})
     for section, item in objects.items():
         if isinstance(item, _Object) and item.repeated is not None:
-            name = join(section, clipped(item.repeated))
+            name = join(section, shown_key(item.repeated))
             raise ConfigurationError(f"{path}: {name}: appears twice", field=name)
 
 
@@ -163,8 +162,8 @@ def write(config: Config, path: str | Path, *, overwrite: bool = False) -> None:
     """
     text = json.dumps(to_document(config), indent=4, ensure_ascii=False) + "\n"
     path = Path(path)
-    target = Path(os.path.realpath(path))
     try:
+        target = Path(os.path.realpath(path))
         # mkstemp makes a file that only its owner can open, and follows no link that somebody put there.
         descriptor, temporary = tempfile.mkstemp(prefix=f"{target.name}.", dir=target.parent)
         try:

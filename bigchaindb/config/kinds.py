@@ -37,6 +37,7 @@ __all__ = [
     "number",
     "or_null",
     "shown",
+    "shown_key",
     "split_address",
 ]
 
@@ -73,15 +74,28 @@ class Kind:
 
 def json_type(value: Any) -> str:
     """Return what a value is in the words of JSON, with an article."""
-    names = {dict: "an object", list: "a list", str: "a string", bool: "a boolean", type(None): "null"}
-    return names.get(type(value), "a number" if isinstance(value, int | float) else f"a {type(value).__name__}")
+    if value is None:
+        return "null"
+    names = {dict: "an object", list: "a list", str: "a string", bool: "a boolean", int: "a number", float: "a number"}
+    for known, name in names.items():  # bool before int, which it is too
+        if isinstance(value, known):
+            return name
+    return f"a {type(value).__name__}"
 
 
 def shown(value: Any) -> str:
-    """Return the repr of a string or number, cut where it is long."""
+    """Return the repr of a string or number, cut where it is long: always one line, which no value can forge."""
     if isinstance(value, int) and abs(value) >= _SHOWN_INTEGER:
         return "a huge integer"
-    text = repr(value)
+    return _cut(repr(value))
+
+
+def shown_key(key: Any) -> str:
+    """Return a key of a JSON object as `shown`, but a string without its quotes."""
+    return _cut(repr(key)[1:-1]) if isinstance(key, str) else shown(key)
+
+
+def _cut(text: str) -> str:
     return text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "..."
 
 
@@ -205,23 +219,28 @@ def _name(value: Any) -> str:
 
 
 def _public_key(value: Any) -> str:
-    # Not quoted: what stands in the wrong place may be a private key.
-    if not isinstance(value, str):
-        raise Refused(f"is {json_type(value)}, not a string")
-    try:
-        return str(VerifyingKey(value))
-    except InvalidKey:
-        raise Refused("is not a public key: base58 of 32 bytes") from None
+    return _key(value, VerifyingKey, "is not a public key: base58 of 32 bytes")
 
 
 def _private_key(value: Any) -> str:
+    return _key(value, SigningKey, "is not a private key: base58 of 32 bytes")
+
+
+def _key(value: Any, make: type[SigningKey | VerifyingKey], problem: str) -> str:
+    # Neither kind is quoted, not even by the context of an error: what stands in the wrong place may be a secret.
     if not isinstance(value, str):
         raise Refused(f"is {json_type(value)}, not a string")
-    try:
-        SigningKey(value)
-    except InvalidKey:
-        raise Refused("is not a private key: base58 of 32 bytes") from None
+    if not _makes(value, make):
+        raise Refused(problem)
     return value
+
+
+def _makes(value: str, make: type[SigningKey | VerifyingKey]) -> bool:
+    try:
+        make(value)
+    except InvalidKey:
+        return False
+    return True
 
 
 def _public_keys(value: Any) -> tuple[str, ...]:
