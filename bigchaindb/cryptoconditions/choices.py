@@ -19,7 +19,7 @@ Invariants:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,12 +30,8 @@ __all__ = ["Choice", "best_gain", "best_walk"]
 _FEW: Final = 8
 
 
-class Choice(NamedTuple):
-    """A sub in a walk: its weight (at least 1), and what keeping or omitting it gains."""
-
-    weight: int
-    keep: int
-    omit: int
+# A sub in a walk: its weight (at least 1), what keeping it gains, what omitting it gains.
+Choice: TypeAlias = tuple[int, int, int]
 
 
 def best_gain(choices: Sequence[Choice], threshold: int) -> int:
@@ -51,12 +47,12 @@ def best_walk(choices: Sequence[Choice], threshold: int) -> list[int]:
     table = _Table(choices, threshold)
     kept = []
     missing = threshold
-    for i, choice in enumerate(choices):
+    for i, (weight, _, _) in enumerate(choices):
         if missing <= 0:
             break
         if table.keeps(i, missing):
             kept.append(i)
-            missing -= choice.weight
+            missing -= weight
     return kept
 
 
@@ -66,11 +62,11 @@ class _Table:
     __slots__ = ("_bias", "_choices", "_few", "_field_bits", "_reach", "_rows", "_sparse")
 
     def __init__(self, choices: Sequence[Choice], threshold: int) -> None:
-        self._choices = [Choice(min(weight, threshold), keep, omit) for weight, keep, omit in choices]
+        self._choices = [(min(weight, threshold), keep, omit) for weight, keep, omit in choices]
         # What the weights from i on can reach, clamped: beyond it nothing can be kept that suffices.
         self._reach = [0]
-        for choice in reversed(self._choices):
-            self._reach.append(min(threshold, self._reach[-1] + choice.weight))
+        for weight, _, _ in reversed(self._choices):
+            self._reach.append(min(threshold, self._reach[-1] + weight))
         self._reach.reverse()
 
         met = self._meet(threshold)
@@ -103,11 +99,11 @@ class _Table:
     def _meet(self, threshold: int) -> list[set[int]]:
         """Return the values of `missing` that a walk can meet at each sub, up to where they are no longer few."""
         met = [{threshold}]
-        for i, choice in enumerate(self._choices):
+        for i, (weight, _, _) in enumerate(self._choices):
             if len(met[-1]) > _FEW:
                 break
             reach = self._reach[i + 1]
-            kept = {missing - choice.weight for missing in met[-1] if missing > choice.weight}
+            kept = {missing - weight for missing in met[-1] if missing > weight}
             met.append(kept.union(missing for missing in met[-1] if missing <= reach))
         return met
 
@@ -123,20 +119,22 @@ class _Table:
         self._bias = 1 - lowest
         self._field_bits = bits = (highest - lowest + 1).bit_length() + 1
         full = self._reach[self._sparse]
-        all_ones = ((1 << full * bits) - 1) // ((1 << bits) - 1)  # 1 in every field
+        ones = ((1 << full * bits) - 1) // ((1 << bits) - 1)  # 1 in each of the fields of the widest row
+        reached = self._bias * ones
 
-        row = 0
+        row = width = 0
         self._rows = [row]
         for i in reversed(range(self._sparse, len(self._choices))):
             weight, keep, omit = self._choices[i]
-            before, width = self._reach[i + 1], self._reach[i]
-            ones = all_ones >> (full - width) * bits
-            # Up to its own weight, keeping this one is all it takes.
-            enough = self._bias * (all_ones >> (full - weight) * bits)
-            keeping = ((row << weight * bits | enough) & (1 << width * bits) - 1) + keep * ones
             # What omitting can't reach stays 0 there, less than any gain.
-            omitting = row + omit * (all_ones >> (full - before) * bits)
-            guards = ones << bits - 1
+            omitting = row + omit * (ones >> (full - width) * bits) if omit else row
+            if width < self._reach[i]:
+                width = self._reach[i]
+                steps = ones >> (full - width) * bits
+                guards = steps << bits - 1
+                limit = (1 << width * bits) - 1
+            # Up to its own weight, keeping this one is all it takes.
+            keeping = (row << weight * bits & limit | reached >> (full - weight) * bits) + keep * steps
             wins = ((keeping | guards) - omitting) & guards
             mask = wins - (wins >> bits - 1)
             row = omitting ^ (omitting ^ keeping) & mask

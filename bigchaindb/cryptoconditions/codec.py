@@ -30,6 +30,7 @@ __all__ = [
 ]
 
 _LONG: Final = 0x80
+_ONE_BYTE: Final = tuple(b"\x01" + number.to_bytes() for number in range(0x100))
 _TO_URL: Final = bytes.maketrans(b"+/", b"-_")
 _FROM_URL: Final = bytes.maketrans(b"-_", b"+/")
 
@@ -66,7 +67,9 @@ def length_of_octets(length: int) -> int:
 
 def encode_uint(number: int) -> bytes:
     """Return VARUINT of an integer >= 0."""
-    return encode_octets(number.to_bytes((number.bit_length() + 7) // 8 or 1))
+    if number < len(_ONE_BYTE):
+        return _ONE_BYTE[number]
+    return encode_octets(number.to_bytes((number.bit_length() + 7) // 8))
 
 
 def encode_base64url(data: bytes) -> str:
@@ -122,13 +125,20 @@ class Reader:
         Raises:
             ConditionError: it ends early, or the length is not in its shortest form.
         """
-        length = self.fixed(1)[0]
+        data, start = self._data, self.position + 1
+        if start > len(data):
+            raise self._error("ends before a length")
+        length = data[start - 1]
         if length >= _LONG:
-            prefix = self.fixed(length ^ _LONG)
+            prefix = data[start : start + (length ^ _LONG)]
+            start += length ^ _LONG
             length = int.from_bytes(prefix)
             if length < _LONG or not prefix[0]:
                 raise self._error("a length is not in its shortest form")
-        return self.fixed(length)
+        self.position = start + length
+        if self.position > len(data):
+            raise self._error("ends in the middle of a value")
+        return data[start : self.position]
 
     def uint(self, maximum: int) -> int:
         """Read VARUINT.

@@ -21,12 +21,20 @@ import base58
 
 from bigchaindb import canonical
 from bigchaindb.cryptoconditions import jsonform
-from bigchaindb.cryptoconditions.codec import Reader, decode_base64url, encode_base64url, encode_octets, encode_uint
+from bigchaindb.cryptoconditions.codec import decode_base64url, encode_base64url, encode_octets, encode_uint
 from bigchaindb.cryptoconditions.limits import FINGERPRINT_BYTES, MAX_FEATURES, MAX_PAYLOAD_BYTES, TYPE_IDS
 from bigchaindb.exceptions import ConditionError
 
 __all__ = ["Condition"]
 
+# The binary form in its grammar: every number has one form, and no maximum takes more than two bytes.
+_BINARY: Final = re.compile(
+    rb"(?P<type>..)"  # uint16
+    rb"\x01(?P<features>.)"  # VARUINT
+    rb"\x20(?P<fingerprint>.{32})"  # VAROCTETS
+    rb"(?:\x01(?P<short>.)|\x02(?P<long>[^\x00].))",  # VARUINT
+    re.DOTALL,
+)
 # 43 characters of base64url hold 32 bytes; 5 decimal digits hold every maximum.
 _URI: Final = re.compile(
     r"cc:(?P<type>0|[1-9a-f][0-9a-f]{0,3})"
@@ -122,13 +130,11 @@ class Condition:
         """
         if not isinstance(data, bytes):
             raise ConditionError(f"{where}: is {type(data).__name__}, not bytes", field=where)
-        reader = Reader(data, where)
-        type_id = int.from_bytes(reader.fixed(2))
-        features = reader.uint(MAX_FEATURES)
-        fingerprint = reader.octets()
-        maximum = reader.uint(MAX_PAYLOAD_BYTES)
-        reader.finish()
-        return Condition(type_id, features, fingerprint, maximum)
+        match = _BINARY.fullmatch(data)
+        if match is None:
+            raise ConditionError(f"{where}: not the binary form of a condition", field=where)
+        type_id, features, fingerprint, short, long = match.groups()
+        return Condition(int.from_bytes(type_id), features[0], fingerprint, int.from_bytes(short or long))
 
     @staticmethod
     def from_json(value: Any, where: str = "condition") -> Condition:

@@ -190,7 +190,7 @@ class Fulfillment(ABC):
 
     def needs_now(self) -> bool:
         """Tell whether there is a deadline (type 98 or 99) anywhere in the structure."""
-        return any(node.type_id in deadline.TYPE_IDS for node in walk(self) if isinstance(node, Fulfillment))
+        return any(node.type_id in deadline.TYPE_IDS for node in walk(self) if not isinstance(node, Condition))
 
     # --- what the types do ---
 
@@ -263,7 +263,7 @@ def walk(root: Node) -> Iterator[Node]:
         node, depth = stack.pop()
         census.enter(depth, type(node).__name__)
         yield node
-        if isinstance(node, Fulfillment):
+        if not isinstance(node, Condition):
             stack.extend((child, depth + 1) for child in reversed(node.children()))
 
 

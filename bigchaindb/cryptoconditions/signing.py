@@ -13,7 +13,7 @@ import hashlib
 from typing import TYPE_CHECKING, Final
 
 from bigchaindb.cryptoconditions import deadline
-from bigchaindb.cryptoconditions.choices import Choice, best_walk
+from bigchaindb.cryptoconditions.choices import best_walk
 from bigchaindb.cryptoconditions.codec import as_bytes
 from bigchaindb.cryptoconditions.condition import Condition
 from bigchaindb.cryptoconditions.leaves import Ed25519Fulfillment, PreimageSha256Fulfillment
@@ -162,7 +162,7 @@ class _Attempt:
         choices = []
         for i in order:
             added_bytes = len(fulfilled[i].encode()) - len(subs[i].body.derive().serialize_binary())
-            choices.append(Choice(subs[i].weight, keep=-added_bytes, omit=0))
+            choices.append((subs[i].weight, -added_bytes, 0))
         kept = {order[position] for position in best_walk(choices, node.threshold)}
 
         outcome = ThresholdSha256Fulfillment(node.threshold)

@@ -20,11 +20,11 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from operator import attrgetter
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from bigchaindb.cryptoconditions import jsonform
-from bigchaindb.cryptoconditions.choices import Choice, best_gain, best_walk
+from bigchaindb.cryptoconditions.choices import best_gain, best_walk
 from bigchaindb.cryptoconditions.codec import Reader, encode_octets, encode_uint, length_of_octets
 from bigchaindb.cryptoconditions.composite import Composite
 from bigchaindb.cryptoconditions.condition import Condition
@@ -51,7 +51,7 @@ class Subcondition:
     Attributes:
         body: a fulfillment, complete or not, or a condition that stands in for one.
         weight: what it counts towards the threshold, from 1 to 2^53 - 1.
-        stated: it came in a payload as a fulfillment, so it counts as one even where it turns out incomplete.
+        stated: it came in a payload, so it counts as what it came as: a fulfillment even where that is incomplete.
     """
 
     body: Node
@@ -64,7 +64,7 @@ class Subcondition:
         Raises:
             ConditionError: one of them is no such thing.
         """
-        if not isinstance(self.body, Fulfillment | Condition):
+        if not isinstance(self.body, (Condition, Fulfillment)):
             raise ConditionError(f"sub: is {type(self.body).__name__}, not a Fulfillment or Condition", field="body")
         if type(self.weight) is not int or not 0 < self.weight <= MAX_WEIGHT:
             raise ConditionError(f"weight: must be an integer from 1 to {MAX_WEIGHT}", field="weight")
@@ -125,26 +125,34 @@ class _Threshold(Composite):
         self._add(Subcondition(subcondition, weight))
 
     def _add(self, sub: Subcondition) -> None:
-        self.check_sub(sub)
+        self.check_body(sub.body)
         self._subs.append(sub)
 
-    def check_sub(self, sub: Subcondition) -> None:
-        """Raise ConditionError if this type takes no such sub."""
-        # Whoever changes `subconditions` may put anything there.
-        if not isinstance(sub, Subcondition):
-            raise ConditionError(f"subconditions: hold {type(sub).__name__}, not Subcondition", field="subconditions")
+    def check_body(self, body: Node) -> None:
+        """Raise ConditionError if nothing of the kind may stand beneath this type."""
 
     def children(self) -> tuple[Node, ...]:
-        """Return the bodies of the subs."""
+        """Return the bodies of the subs.
+
+        Raises:
+            ConditionError: somebody has put something else among the subs.
+        """
         for sub in self._subs:
-            self.check_sub(sub)
+            if type(sub) is not Subcondition:
+                raise ConditionError(
+                    f"subconditions: hold {type(sub).__name__}, not Subcondition", field="subconditions"
+                )
         return tuple([sub.body for sub in self._subs])
 
     def check_shape(self) -> None:
-        """Raise ConditionError if threshold, weights and number of subs do not go together."""
+        """Raise ConditionError if threshold, weights, number and kind of the subs do not go together."""
         where = type(self).__name__
         _check_size(len(self._subs), self._threshold, where)
-        _check_reachable(sum([sub.weight for sub in self._subs]), self._threshold, where)
+        total = sum([sub.weight for sub in self._subs])
+        if self._threshold > total:
+            raise ConditionError(f"{where}: threshold {self._threshold} is over the total weight of {total}")
+        for sub in self._subs:
+            self.check_body(sub.body)
 
     def derive(self) -> Condition:
         """Return the condition."""
@@ -165,8 +173,8 @@ class _Threshold(Composite):
             features |= condition.features
             maximum += (1 if weight == 1 else 5) + len(binary)
             fulfillment_length = 2 + length_of_octets(condition.max_fulfillment_length)
-            choices.append(Choice(weight, keep=fulfillment_length - len(binary), omit=0))
-        choices.sort(key=attrgetter("weight"), reverse=True)
+            choices.append((weight, fulfillment_length - len(binary), 0))
+        choices.sort(key=itemgetter(0), reverse=True)
         maximum += best_gain(choices, self._threshold)
         if maximum > MAX_PAYLOAD_BYTES:
             raise ConditionError(
@@ -204,7 +212,7 @@ class _Threshold(Composite):
         before = (0, b"")
         for i in range(count):
             start = reader.position
-            fulfillment._add(_read_sub(reader, census, depth + 1, f"{where}.subfulfillments[{i}]"))
+            fulfillment._subs.append(_read_sub(reader, census, depth + 1, f"{where}.subfulfillments[{i}]"))
             place = _place(reader.since(start))
             if place < before:
                 raise ConditionError(f"{where}.subfulfillments[{i}]: belongs before the one before it", field=where)
@@ -229,7 +237,7 @@ class _Threshold(Composite):
                 raise ConditionError(f"{sub_path}: has no 'weight'", field=f"{sub_path}.weight")
             weight = jsonform.integer_field(sub, "weight", sub_path, 1, MAX_WEIGHT)
             body = read_json({key: sub[key] for key in sub if key != "weight"}, census, depth + 1, sub_path)
-            fulfillment._add(Subcondition(body, weight))
+            fulfillment._subs.append(Subcondition(body, weight))
         fulfillment.check_shape()
         return fulfillment
 
@@ -242,41 +250,45 @@ class ThresholdSha256Fulfillment(_Threshold):
     type_id = 2
 
     def _fulfilled(self) -> list[tuple[int, Fulfillment, int]]:
-        """Return index, body and weight of the subs that are complete."""
+        """Return index, body and weight of the subs that count as fulfilled, in their order."""
         return [
             (i, sub.body, sub.weight)
             for i, sub in enumerate(self._subs)
-            if isinstance(sub.body, Fulfillment) and sub.body.is_fulfilled()
+            if not isinstance(sub.body, Condition) and (sub.stated or sub.body.is_fulfilled())
         ]
 
     def is_fulfilled(self) -> bool:
-        """Tell whether the weights of the subs that are complete reach the threshold."""
-        return sum(weight for _, _, weight in self._fulfilled()) >= self._threshold
+        """Tell whether the weights of the subs that count as fulfilled reach the threshold."""
+        return sum([weight for _, _, weight in self._fulfilled()]) >= self._threshold
 
     def encode_payload(self) -> bytes:
-        """Return the payload with the cheapest subs that suffice, as the reference implementation chooses them."""
+        """Return the payload with the cheapest subs that suffice, as the reference implementation chooses them.
+
+        What was read although it does not suffice is written as it was read, again as the reference does.
+        """
         fulfilled = self._fulfilled()
-        total = sum(weight for _, _, weight in fulfilled)
-        if total < self._threshold:
-            raise ConditionError(f"not fulfilled yet: a weight of {self._threshold} is required, {total} is there")
         binaries = [body.encode() for _, body, _ in fulfilled]
-        choices = [
-            Choice(weight, keep=-len(binary), omit=-len(body.derive().serialize_binary()))
-            for (_, body, weight), binary in zip(fulfilled, binaries, strict=True)
-        ]
-        return self._encode_subs({fulfilled[i][0]: binaries[i] for i in best_walk(choices, self._threshold)})
+        total = sum([weight for _, _, weight in fulfilled])
+        if total >= self._threshold:
+            choices = [
+                (weight, -len(binary), -len(body.derive().serialize_binary()))
+                for (_, body, weight), binary in zip(fulfilled, binaries, strict=True)
+            ]
+            kept = best_walk(choices, self._threshold)
+        elif all(sub.stated for sub in self._subs):
+            kept = list(range(len(fulfilled)))
+        else:
+            raise ConditionError(f"not fulfilled yet: a weight of {self._threshold} is required, {total} is there")
+        return self._encode_subs({fulfilled[i][0]: binaries[i] for i in kept})
 
     def holds(self, message: bytes, now_microseconds: int) -> bool:
         """Tell whether what counts as fulfilled suffices, is minimal and all valid."""
-        counted = [
-            (sub.body, sub.weight)
-            for sub in self._subs
-            if isinstance(sub.body, Fulfillment) and (sub.stated or sub.body.is_fulfilled())
-        ]
-        total = sum([weight for _, weight in counted])
-        if total < self._threshold or self._threshold + min([weight for _, weight in counted]) <= total:
+        fulfilled = self._fulfilled()
+        weights = [weight for _, _, weight in fulfilled]
+        total = sum(weights)
+        if total < self._threshold or self._threshold + min(weights) <= total:
             return False
-        return all(body.holds(message, now_microseconds) for body, _ in counted)
+        return all(body.holds(message, now_microseconds) for _, body, _ in fulfilled)
 
 
 class InvertedThresholdSha256Fulfillment(_Threshold):
@@ -286,10 +298,9 @@ class InvertedThresholdSha256Fulfillment(_Threshold):
 
     type_id = 98
 
-    def check_sub(self, sub: Subcondition) -> None:
+    def check_body(self, body: Node) -> None:
         """Raise ConditionError unless it is a deadline in full."""
-        super().check_sub(sub)
-        if not isinstance(sub.body, TimeoutFulfillment):
+        if not isinstance(body, TimeoutFulfillment):
             raise ConditionError(
                 "only timeout fulfillments (type 99) may stand beneath an inverted threshold", field="subconditions"
             )
@@ -330,11 +341,6 @@ def _check_size(count: int, threshold: int, where: str) -> None:
         )
 
 
-def _check_reachable(total: int, threshold: int, where: str) -> None:
-    if threshold > total:
-        raise ConditionError(f"{where}: threshold {threshold} is over the total weight of {total}", field=where)
-
-
 def _read_sub(reader: Reader, census: Census, depth: int, where: str) -> Subcondition:
     weight = reader.uint(MAX_WEIGHT)
     fulfillment = reader.octets()
@@ -344,4 +350,4 @@ def _read_sub(reader: Reader, census: Census, depth: int, where: str) -> Subcond
     if fulfillment:
         return Subcondition(read_binary(fulfillment, census, depth, where), weight, stated=True)
     census.enter(depth, where)
-    return Subcondition(Condition.from_binary(condition, where), weight)
+    return Subcondition(Condition.from_binary(condition, where), weight, stated=True)
