@@ -181,10 +181,17 @@ class Node:
             StorageError: it is not known whether they were stored; write them again.
         """
         answers = self.validate(transactions)
-        accepted = [t for t, error in zip(transactions, answers, strict=True) if error is None]
-        if accepted:
-            self.storage.append_backlog([self._record(t) for t in accepted], self.clock())
+        self.store([t for t, error in zip(transactions, answers, strict=True) if error is None])
         return answers
+
+    def store(self, validated: Sequence[Transaction]) -> None:
+        """Store transactions that `validate` found nothing against, all in one.
+
+        Raises:
+            StorageError: as `write`.
+        """
+        if validated:
+            self.storage.append_backlog([self._record(t) for t in validated], self.clock())
 
     def _record(self, transaction: Transaction) -> NewTransaction:
         return NewTransaction(

@@ -100,6 +100,10 @@ class Voter:
             self._cast(ballots, rulings, effects)
         return noted or bool(ballots) or bool(rulings)
 
+    def seconds_until_due(self) -> float | None:
+        """Return None: a voter waits for changes only; what it retries, it retries whenever it is stepped."""
+        return None
+
     # --- noting ----------------------------------------------------------------------------------------------
 
     def _note_new_blocks(self, now: float) -> bool:

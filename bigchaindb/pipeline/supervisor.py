@@ -1,0 +1,174 @@
+"""The supervisor: keeps a node's worker processes running, and stops them (design.md section 5).
+
+Invariants:
+
+- A worker that dies is started again, after a delay that grows while it keeps dying; one that ends with `FATAL` ends
+  the node, since starting it again would not help.
+- SIGINT and SIGTERM end everything within five seconds; nothing is left behind.
+- Workers meet only through storage; the supervisor tells them nothing but when to end.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import signal
+import subprocess
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING, Final
+
+from bigchaindb.config import to_document
+from bigchaindb.exceptions import LedgerError, StorageUnavailable
+from bigchaindb.node.lease import BEAT_SECONDS, Lease
+from bigchaindb.node.opening import journal_path, open_node
+from bigchaindb.pipeline.worker import FATAL, ROLES
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from bigchaindb.config import Config
+
+__all__ = ["supervise"]
+
+_STOP_SECONDS: Final = 3.0
+_LOOK_SECONDS: Final = 0.1
+_FIRST_RESTART_SECONDS: Final = 0.1
+_LAST_RESTART_SECONDS: Final = 5.0
+_HEALTHY_SECONDS: Final = 30.0
+
+_log = logging.getLogger(__name__)
+
+
+class _Child:
+    """One worker process, and when to start it (again)."""
+
+    def __init__(self, role: str, order: str) -> None:
+        self.role = role
+        self._order = order
+        self._process: subprocess.Popen[str] | None = None
+        self._started_at = 0.0
+        self._start_at = 0.0
+        self._delay_seconds = _FIRST_RESTART_SECONDS
+
+    def look(self, now: float) -> None:
+        """Start the process if it is time.
+
+        Raises:
+            LedgerError: it ended for a reason that a new one would meet again.
+        """
+        if self._process is None:
+            if now >= self._start_at:
+                self._start(now)
+            return
+        code = self._process.poll()
+        if code is None:
+            return
+        self._close()
+        if code == FATAL:
+            raise LedgerError(f"the {self.role} cannot go on; its last line in the log says why")
+        if now - self._started_at > _HEALTHY_SECONDS:
+            self._delay_seconds = _FIRST_RESTART_SECONDS
+        _log.warning("%s ended with code %s, starting it again in %.1f s", self.role, code, self._delay_seconds)
+        self._start_at = now + self._delay_seconds
+        self._delay_seconds = min(_LAST_RESTART_SECONDS, 2 * self._delay_seconds)
+
+    def _start(self, now: float) -> None:
+        # -P: what lies in the directory in which the node is started must not pass for a module.
+        command = [sys.executable, "-P", "-m", "bigchaindb.pipeline.worker", self.role]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, text=True)  # noqa: S603 - our own module
+        self._started_at = now
+        assert self._process.stdin is not None  # noqa: S101 - asked for above
+        with contextlib.suppress(BrokenPipeError):  # it died at once; the next look finds it
+            self._process.stdin.write(self._order + "\n")
+            self._process.stdin.flush()
+
+    def terminate(self) -> None:
+        """Tell the process to end."""
+        if self._process is not None:
+            self._process.terminate()
+
+    def wait(self, until: float) -> None:
+        """Wait for the end, and force it when the time is over."""
+        if self._process is None:
+            return
+        try:
+            self._process.wait(max(0.0, until - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            _log.warning("%s does not end, killing it", self.role)
+            self._process.kill()
+            self._process.wait()
+        self._close()
+
+    def _close(self) -> None:
+        if self._process is not None and self._process.stdin is not None:
+            with contextlib.suppress(BrokenPipeError):
+                self._process.stdin.close()
+        self._process = None
+
+
+def supervise(config: Config, config_path: Path) -> None:
+    """Run the node until SIGINT or SIGTERM.
+
+    Args:
+        config: the node's configuration.
+        config_path: its file; the journal lies beside it.
+
+    Raises:
+        LedgerError: no ledger, another federation's, or a worker that cannot go on.
+        NodeAlreadyRunning: a node with this key runs already, or has taken the lease.
+        StorageError: the database is not there, not ours, or damaged.
+    """
+    stop = threading.Event()
+    previous = {s: signal.signal(s, lambda *_: stop.set()) for s in (signal.SIGINT, signal.SIGTERM)}
+    node = open_node(config, time.time)
+    try:
+        lease = Lease(node.storage, node.me)
+        lease.acquire(stop.wait)
+        journal = journal_path(config_path, node.ledger, node.me)
+        order = json.dumps({"config": to_document(config), "journal": str(journal)})
+        children = [_Child(role, order) for role in ROLES]
+        _log.info("node %s of ledger %s is running", node.me, node.ledger)
+        try:
+            _watch(children, lease, stop)
+        finally:
+            _end(children)
+            _release(lease)
+        _log.info("node %s has stopped", node.me)
+    finally:
+        node.storage.close()
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def _watch(children: list[_Child], lease: Lease, stop: threading.Event) -> None:
+    beat_at = time.monotonic() + BEAT_SECONDS
+    while not stop.is_set():
+        now = time.monotonic()
+        for child in children:
+            child.look(now)
+        if now >= beat_at:
+            beat_at = now + BEAT_SECONDS
+            try:
+                if not lease.renew():
+                    raise LedgerError("another node with this key has taken the lease; this one ends")
+            except StorageUnavailable as error:
+                _log.warning("cannot renew the lease now: %s", error)
+        stop.wait(_LOOK_SECONDS)
+
+
+def _end(children: list[_Child]) -> None:
+    for child in children:
+        child.terminate()
+    until = time.monotonic() + _STOP_SECONDS
+    for child in children:
+        child.wait(until)
+
+
+def _release(lease: Lease) -> None:
+    try:
+        lease.release()
+    except StorageUnavailable as error:
+        _log.warning("cannot give the lease back: %s", error)

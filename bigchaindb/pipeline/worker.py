@@ -1,0 +1,136 @@
+"""The loop of a worker process: step, wait for a change, step again.
+
+A worker reads what it needs from standard input as one line of JSON (so that the private key is in no argument list),
+and ends when that stream ends: a worker does not outlive its supervisor, however that died.
+
+Invariants:
+
+- While the database is away a worker waits, with a bounded and growing delay, and says so once; then it starts afresh.
+- A lost notification only delays: every wait ends by itself within a fraction of a second.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Protocol
+
+from bigchaindb.config import Config, parse
+from bigchaindb.exceptions import BigchainDBError, StorageUnavailable
+from bigchaindb.logs import set_up_logging
+from bigchaindb.node.journal import FileJournal
+from bigchaindb.node.opening import open_node
+from bigchaindb.pipeline.builder import Builder
+from bigchaindb.pipeline.voter import Voter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from bigchaindb.node.node import Node
+
+__all__ = ["FATAL", "ROLES", "main", "work"]
+
+ROLES: Final = ("builder", "voter")
+FATAL: Final = 3
+_WAIT_SECONDS: Final = 0.2
+_LEAST_WAIT_SECONDS: Final = 0.001
+_FIRST_RETRY_SECONDS: Final = 0.1
+_LAST_RETRY_SECONDS: Final = 2.0
+
+_log = logging.getLogger(__name__)
+
+
+class Worker(Protocol):
+    """A builder or a voter."""
+
+    def step(self) -> bool:
+        """Do what there is to do; tell whether there may be more at once."""
+
+    def seconds_until_due(self) -> float | None:
+        """Return when to step again even if nothing changes, or None."""
+
+
+def work(open_: Callable[[], Node], make: Callable[[Node], Worker], stop: threading.Event) -> None:
+    """Step a worker until told to stop.
+
+    Args:
+        open_: opens the node.
+        make: makes the worker of an open node.
+        stop: set by whoever wants it to end; looked at several times a second.
+
+    Raises:
+        BigchainDBError: what waiting does not mend.
+    """
+    retry_seconds = _FIRST_RETRY_SECONDS
+    away = False
+    while not stop.is_set():
+        node: Node | None = None
+        try:
+            node = open_()
+            worker = make(node)
+            _log.info("database is back") if away else _log.info("running")
+            retry_seconds, away = _FIRST_RETRY_SECONDS, False
+            while not stop.is_set():
+                if not worker.step():
+                    due = worker.seconds_until_due()
+                    wait = _WAIT_SECONDS if due is None else min(_WAIT_SECONDS, max(_LEAST_WAIT_SECONDS, due))
+                    node.storage.wait_for_change(wait)
+        except StorageUnavailable as error:
+            if not away:
+                _log.warning("database is away, waiting for it: %s", error)
+            away = True
+            stop.wait(retry_seconds)
+            retry_seconds = min(_LAST_RETRY_SECONDS, 2 * retry_seconds)
+        finally:
+            if node is not None:
+                node.storage.close()
+
+
+def main(role: str) -> int:
+    """Run as a worker process: a line of JSON on standard input says for which node.
+
+    Returns:
+        0 when told to stop; `FATAL` for what a restart would not mend.
+    """
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the supervisor hears it too, and says when
+    order = json.loads(sys.stdin.readline())
+    config = parse(order["config"], "supervisor")
+    set_up_logging(config.log, role)
+    threading.Thread(target=_stop_at_end_of_input, args=(stop,), daemon=True).start()
+
+    def make(node: Node) -> Worker:
+        return _make(role, node, config, Path(order["journal"]))
+
+    try:
+        work(lambda: open_node(config, time.time), make, stop)
+    except BigchainDBError as error:
+        _log.error("%s", error)
+        return FATAL
+    return 0
+
+
+def _make(role: str, node: Node, config: Config, journal: Path) -> Worker:
+    if role == "voter":
+        return Voter(node, FileJournal(journal))
+    return Builder(
+        node,
+        block_interval_seconds=config.block_interval_seconds,
+        backlog_reassign_delay_seconds=config.backlog_reassign_delay_seconds,
+    )
+
+
+def _stop_at_end_of_input(stop: threading.Event) -> None:
+    while sys.stdin.readline():
+        pass
+    stop.set()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))
