@@ -515,7 +515,7 @@ def test_a_mistake_between_file_and_environment_names_both(home: dict[str, str])
 UNREADABLE = {
     "empty": (b"", "is not JSON at line 1, column 1"),
     "cut short": (b'{\n "keyring": [', "is not JSON at line 2, column 14"),
-    "no JSON": (b'{\n  "keyring": [],\n}', "is not JSON at line 3, column 1"),
+    "no JSON": (b'{\n  "keyring" []\n}', "is not JSON at line 2, column 13"),
     "a comment": (b"# hello\n{}", "is not JSON at line 1, column 1"),
     "not UTF-8": (b'{"a": "\xff"}', "is not UTF-8 at byte 7"),
     "with a byte order mark": (b"\xef\xbb\xbf{}", "is not JSON at line 1, column 1"),
@@ -556,7 +556,7 @@ def test_what_is_no_file_cannot_be_read(tmp_path: Path) -> None:
         config.load(tmp_path, {})
     with pytest.raises(ConfigurationError, match="Not a directory"):
         config.load(tmp_path / "file" / "config", {})
-    with pytest.raises(ConfigurationError, match="cannot be read: embedded null"):
+    with pytest.raises(ConfigurationError, match=r"cannot be read: .*embedded null"):
         config.load("a\x00b", {})
 
 
@@ -718,5 +718,5 @@ def test_a_place_that_is_none_cannot_be_written(tmp_path: Path) -> None:
         config.write(a_config(), tmp_path)
     with pytest.raises(ConfigurationError, match="Is a directory"):
         config.write(a_config(), tmp_path, overwrite=True)
-    with pytest.raises(ConfigurationError, match="cannot be written: embedded null"):
+    with pytest.raises(ConfigurationError, match=r"cannot be written: .*embedded null"):
         config.write(a_config(), "a\x00b")
