@@ -30,7 +30,8 @@ MAX_DEPTH: Final = 64
 MAX_INTEGER: Final = 2**53 - 1
 
 _SHOWN_CHARACTERS: Final = 40
-_LONG_DIGITS: Final = re.compile(r"\d{16}")
+# Anchored to what stands before a number: looking for digits anywhere takes three times as long.
+_LONG_NUMBER: Final = re.compile(r"[:\[,]-?[0-9]{16}")
 
 
 def dumps(value: Any, where: str = "value") -> str:
@@ -59,7 +60,7 @@ def dumps(value: Any, where: str = "value") -> str:
     except (TypeError, ValueError, RecursionError, OverflowError) as error:
         _walk(value, where)
         raise InvalidValue(f"{where}: {_shorten(str(error))}", field=where) from error
-    if text.count("{") + text.count("[") > MAX_DEPTH or _LONG_DIGITS.search(text):
+    if text[0] not in "{[" or text.count("{") + text.count("[") > MAX_DEPTH or _LONG_NUMBER.search(text):
         _walk(value, where)
     return text
 
