@@ -148,7 +148,7 @@ class Reader:
         """
         digits = self.octets()
         # Converting is for numbers of a sane size only.
-        if len(digits) > (maximum.bit_length() + 7) // 8:
+        if len(digits) > ((maximum.bit_length() + 7) // 8 or 1):
             raise self._error(f"a number is over {maximum}")
         if not digits or (len(digits) > 1 and not digits[0]):
             raise self._error("a number is not in its shortest form")

@@ -147,12 +147,13 @@ class _Threshold(Composite):
     def check_shape(self) -> None:
         """Raise ConditionError if threshold, weights, number and kind of the subs do not go together."""
         where = type(self).__name__
-        _check_size(len(self._subs), self._threshold, where)
+        bodies = self.children()
+        _check_size(len(bodies), self._threshold, where)
         total = sum([sub.weight for sub in self._subs])
         if self._threshold > total:
             raise ConditionError(f"{where}: threshold {self._threshold} is over the total weight of {total}")
-        for sub in self._subs:
-            self.check_body(sub.body)
+        for body in bodies:
+            self.check_body(body)
 
     def derive(self) -> Condition:
         """Return the condition."""

@@ -2,7 +2,7 @@
 //
 // Each case is {structure, message, fulfillment_uri, condition_uri}: what to build and sign, the message in hex, and
 // what our side made of the same (a URI may be null).  Each answer says what the package builds from the structure,
-// and what it reads from our URIs.
+// and what it reads from our URIs.  A signature in the structure is taken as it is; without one it signs itself.
 'use strict'
 
 const cc = require(process.argv[2])
@@ -16,7 +16,12 @@ const builders = {
   },
   ed25519 (node, message) {
     const fulfillment = new cc.Ed25519()
-    fulfillment.sign(message, hex(node.seed))
+    if (node.signature) {
+      fulfillment.setPublicKey(hex(node.public_key))
+      fulfillment.setSignature(hex(node.signature))
+    } else {
+      fulfillment.sign(message, hex(node.seed))
+    }
     return fulfillment
   },
   prefix (node, message) {

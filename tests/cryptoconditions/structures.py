@@ -48,7 +48,8 @@ def is_met(structure: Structure) -> bool:
         case "prefix":
             return is_met(structure["sub"])
         case "threshold":
-            return sum(sub["weight"] for sub in structure["subs"] if sub["fulfilled"]) >= structure["threshold"]
+            weights = [int(sub["weight"]) for sub in structure["subs"] if sub["fulfilled"]]
+            return sum(weights) >= int(structure["threshold"])
     return True
 
 
@@ -65,11 +66,11 @@ def random_structure(rng: random.Random, depth: int) -> Structure:
         case "prefix":
             prefix = rng.randbytes(rng.choice([0, 3, 127, 128, 260])).hex()
             return {"type": "prefix", "prefix": prefix, "sub": random_structure(rng, depth - 1)}
-    subs = []
+    subs: list[dict[str, Any]] = []
     for _ in range(rng.choice([1, 2, 2, 3, 3, 4, 5])):
         node = random_structure(rng, depth - 1)
         weight = rng.choice([1, 1, 1, 2, 3, 7, 128, 300])
         subs.append({"weight": weight, "fulfilled": is_met(node) and rng.random() < 0.8, "node": node})
-    total = max(1, sum(sub["weight"] for sub in subs if sub["fulfilled"] or rng.random() < 0.05))
+    total = max(1, sum(int(sub["weight"]) for sub in subs if sub["fulfilled"] or rng.random() < 0.05))
     threshold = rng.choice([1, total, rng.randint(1, total)])
     return {"type": "threshold", "threshold": threshold, "subs": subs}
