@@ -64,7 +64,8 @@ class Shape:
             for name in sorted(names - value.keys()):
                 raise self.fail(f"{field}.{name}", "is missing")
             for name in sorted(map(str, value.keys() - names - optional)):
-                raise self.fail(f"{field}.{name[:_SHOWN]}", "is not a field of this document")
+                shown = name if name.isprintable() else repr(name)
+                raise self.fail(f"{field}.{shown[:_SHOWN]}", "is not a field of this document")
         return value
 
     def items(self, value: Any, field: str, *, least: int = 1) -> list[Any]:
