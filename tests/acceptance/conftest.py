@@ -1,0 +1,44 @@
+"""Every test here is an acceptance test, on a machine of its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.acceptance.machine import Machine
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from bigchaindb import Bigchain
+
+HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.acceptance)
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    """A machine on which nothing was ever configured."""
+    return Machine(tmp_path)
+
+
+@pytest.fixture
+def initialised(machine: Machine) -> Machine:
+    """A machine with a ledger, and no node running yet."""
+    assert machine.run("configure", "-y").returncode == 0
+    assert machine.run("init").returncode == 0
+    return machine
+
+
+@pytest.fixture
+def b(initialised: Machine) -> Iterator[Bigchain]:
+    """The ledger of a running node."""
+    with initialised.node(), initialised.bigchain() as ledger:
+        yield ledger
