@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from bigchaindb.exceptions import StorageError, StorageUnavailable
 from bigchaindb.storage import cursors
+from bigchaindb.storage.grouping import grouped
 from bigchaindb.storage.interface import Storage
 from bigchaindb.storage.records import (
     BacklogEntry,
@@ -191,7 +192,7 @@ class MemoryStorage(Storage):
             texts = [text for id_ in dict.fromkeys(ids) for text in contents.texts.get(id_, ())]
             entries = [contents.backlog[text.hash] for text in texts if text.hash in contents.backlog]
             entries.sort(key=lambda entry: entry.cursor)
-            return _grouped((entry.transaction.id, entry.transaction) for entry in entries)
+            return grouped((entry.transaction.id, entry.transaction) for entry in entries)
 
     def drop_backlog(self, *, ids: Sequence[str] = (), hashes: Sequence[str] = ()) -> None:
         """See `Storage.drop_backlog`."""
@@ -247,7 +248,7 @@ class MemoryStorage(Storage):
         """See `Storage.blocks`."""
         wanted = set(ids)
         with self._reading() as contents:
-            return _grouped((block.id, block) for block in contents.blocks.values() if block.id in wanted)
+            return grouped((block.id, block) for block in contents.blocks.values() if block.id in wanted)
 
     def block_count(self) -> int:
         """See `Storage.block_count`."""
@@ -285,7 +286,7 @@ class MemoryStorage(Storage):
         """See `Storage.standings`."""
         with self._reading() as contents:
             checked = {key: note for key, note in contents.sightings.get(node, {}).items() if note.checked}
-            return _grouped(
+            return grouped(
                 (id_, Standing(checked[key].block_id, key, checked[key].seen_at, checked[key].verdict, hash_))
                 for id_ in dict.fromkeys(ids)
                 for key, hash_ in contents.standing_in.get(id_, ())
@@ -386,7 +387,7 @@ class MemoryStorage(Storage):
         """See `Storage.rejections`."""
         wanted = set(ids)
         with self._reading() as contents:
-            return _grouped((row.id, row) for row in contents.rejections.values() if row.id in wanted)
+            return grouped((row.id, row) for row in contents.rejections.values() if row.id in wanted)
 
     # --- registers -------------------------------------------------------------------------------------------
 
@@ -447,10 +448,3 @@ def _append_decision(contents: _Contents, new: DecisionRow) -> str:
 
 def _first(limit: int, rows: Iterable[T]) -> list[T]:
     return list(islice(rows, max(limit, 0)))
-
-
-def _grouped(pairs: Iterable[tuple[str, T]]) -> dict[str, list[T]]:
-    groups: dict[str, list[T]] = {}
-    for key, value in pairs:
-        groups.setdefault(key, []).append(value)
-    return groups

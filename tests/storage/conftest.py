@@ -10,23 +10,27 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bigchaindb.storage.memory import MemoryDatabase, MemoryStorage
+from bigchaindb.storage.sqlite import SqliteStorage
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from bigchaindb.storage.interface import Storage
 
 Connect = Callable[[], "Storage"]
 
 
-BACKENDS: dict[str, Callable[[], Connect]] = {
-    "memory": lambda: partial(MemoryStorage, MemoryDatabase()),
+BACKENDS: dict[str, Callable[[Path], Connect]] = {
+    "memory": lambda _: partial(MemoryStorage, MemoryDatabase()),
+    "sqlite": lambda directory: partial(SqliteStorage, directory / "ledger.sqlite", create=True),
 }
-"""What makes an empty database, and gives what connects to it."""
+"""What makes an empty database in a directory, and gives what connects to it."""
 
 
 @pytest.fixture(params=BACKENDS)
-def connect(request: pytest.FixtureRequest) -> Iterator[Connect]:
+def connect(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Connect]:
     """Each call gives another connection to one and the same database."""
-    connect_once = BACKENDS[request.param]()
+    connect_once = BACKENDS[request.param](tmp_path)
 
     with ExitStack() as open_connections:
 

@@ -75,7 +75,7 @@ def test_a_large_block_is_a_block(storage: Storage) -> None:
     storage.sight("node", [sighting(large)])
     assert storage.blocks([large.id]) == {large.id: [large]}
     found = storage.standings("node", [each.id for each in many])
-    assert [(id_, each.transaction_hash) for id_, (each,) in found.items()] == [(each.id, each.hash) for each in many]
+    assert {id_: each.transaction_hash for id_, (each,) in found.items()} == {each.id: each.hash for each in many}
 
 
 # --- sightings ---------------------------------------------------------------------------------------------

@@ -1,0 +1,469 @@
+"""The ledger's database in one SQLite file: the default, for all nodes of one machine.
+
+Invariants:
+
+- It keeps the contract of `interface`; a batch is one transaction, all or nothing, also when the process is killed.
+- A write that has returned is on the disk.  Processes and threads may read and write the same file at once.
+- How the file is laid out, and every statement, is in `sqlite_sql`; turns, transactions and errors in `sqlite_file`.
+- Ids that share a key (`sqlite_sql.key_of`) are told apart here, by comparing them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from bigchaindb.model.reference import OutputRef
+from bigchaindb.storage import cursors
+from bigchaindb.storage import sqlite_sql as sql
+from bigchaindb.storage.grouping import grouped
+from bigchaindb.storage.interface import Storage
+from bigchaindb.storage.records import (
+    BacklogEntry,
+    DecisionRow,
+    OutputRow,
+    RejectionRow,
+    Sighting,
+    Standing,
+    StoredBlock,
+    StoredTransaction,
+    VoteRow,
+)
+from bigchaindb.storage.sqlite_opening import BUSY_SECONDS, open_file
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterable, Sequence
+    from contextlib import AbstractContextManager
+
+    from bigchaindb.storage.records import Effects, NewTransaction
+
+__all__ = ["SqliteStorage"]
+
+
+class SqliteStorage(Storage):
+    """One connection to a ledger in a file; threads may share it, processes may not."""
+
+    def __init__(self, path: str | os.PathLike[str], *, create: bool, busy_seconds: float = BUSY_SECONDS) -> None:
+        """Open the ledger in a file.
+
+        Args:
+            path: the file; beside it SQLite keeps its log (`-wal`, `-shm`) and writers their queue (`.lock`).
+            create: make the file unless it is there.
+            busy_seconds: how long any call waits for other writers before it raises.
+
+        Raises:
+            StorageMismatch: there is no ledger at that path, or none that this release can use; the message says what.
+            StorageUnavailable: others kept it busy, or the disk fails.
+        """
+        self._file = open_file(path, create=create, busy_seconds=busy_seconds)
+
+    # --- life ------------------------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """See `Storage.close`."""
+        self._file.close()
+
+    def __del__(self) -> None:
+        """Close what nobody closed."""
+        if hasattr(self, "_file"):
+            self._file.close()
+
+    def drop(self) -> None:
+        """See `Storage.drop`; other connections refuse to write from then on."""
+        self._file.remove()
+
+    def batch(self) -> AbstractContextManager[None]:
+        """See `Storage.batch`; here it is all or nothing."""
+        return self._file.batch()
+
+    def wait_for_change(self, timeout_seconds: float) -> bool:
+        """See `Storage.wait_for_change`."""
+        return self._file.wait_for_change(timeout_seconds)
+
+    # --- genesis ---------------------------------------------------------------------------------------------
+
+    def create_genesis(self, block: StoredBlock, transaction: NewTransaction) -> StoredBlock:
+        """See `Storage.create_genesis`."""
+        with self._file.writing():
+            standing = self._genesis()
+            if standing is None:
+                self._keep([transaction])
+                self._keep_block(block)
+                self._file.write(sql.ADD_GENESIS, [(block.key,)])
+            return standing or block
+
+    def genesis(self) -> StoredBlock | None:
+        """See `Storage.genesis`."""
+        with self._file.using():
+            return self._genesis()
+
+    def _genesis(self) -> StoredBlock | None:
+        rows = self._file.rows(sql.GENESIS)
+        return _block(rows[0]) if rows else None
+
+    # --- backlog ---------------------------------------------------------------------------------------------
+
+    def append_backlog(self, transactions: Sequence[NewTransaction], received_at: float) -> None:
+        """See `Storage.append_backlog`."""
+        with self._file.writing():
+            texts = self._keep(transactions)
+            waiting = {text for (text,) in self._file.rows_of(sql.WAITING_TEXTS, texts)}
+            new = {text: number for text, number in texts.items() if text not in waiting}
+            place = self._count("backlog_place", len(new))
+            self._count("backlog_size", len(new))
+            self._file.write(
+                sql.ADD_WAITING,
+                [(place + k, text, number, received_at) for k, (text, number) in enumerate(new.items(), start=1)],
+            )
+
+    def backlog(self, after: str | None, limit: int) -> list[BacklogEntry]:
+        """See `Storage.backlog`."""
+        start = cursors.position(after)
+        with self._file.using():
+            rows = self._file.rows(sql.BACKLOG, start, _at_most(limit))
+            return [
+                BacklogEntry(cursors.at(place), received_at, StoredTransaction(*fields))
+                for place, received_at, *fields in rows
+            ]
+
+    def waiting(self, ids: Sequence[str]) -> dict[str, list[StoredTransaction]]:
+        """See `Storage.waiting`."""
+        with self._file.using():
+            rows = self._file.rows_of(sql.WAITING, self._numbers(ids).values())
+            return grouped((row[1], StoredTransaction(*row)) for row in rows)
+
+    def drop_backlog(self, *, ids: Sequence[str] = (), hashes: Sequence[str] = ()) -> None:
+        """See `Storage.drop_backlog`."""
+        with self._file.writing():
+            dropped = self._file.write_of(sql.DROP_NUMBERS, self._numbers(ids).values())
+            dropped += self._file.write_of(sql.DROP_TEXTS, self._text_sequences(hashes).values())
+            self._count("backlog_size", -dropped)
+
+    def backlog_size(self) -> int:
+        """See `Storage.backlog_size`."""
+        with self._file.using():
+            return self._counter("backlog_size")
+
+    # --- transactions ----------------------------------------------------------------------------------------
+
+    def contents(self, hashes: Sequence[str]) -> dict[str, StoredTransaction]:
+        """See `Storage.contents`."""
+        wanted = set(hashes)
+        with self._file.using():
+            rows = self._file.rows_of(sql.CONTENTS, map(sql.key_of, wanted))
+            return {row[0]: StoredTransaction(*row) for row in rows if row[0] in wanted}
+
+    def transactions(self, ids: Sequence[str]) -> dict[str, list[StoredTransaction]]:
+        """See `Storage.transactions`."""
+        with self._file.using():
+            rows = self._file.rows_of(sql.TEXTS_OF_NUMBERS, self._numbers(ids).values())
+            return grouped((row[1], StoredTransaction(*row)) for row in rows)
+
+    def spenders(self, outputs: Sequence[OutputRef]) -> dict[OutputRef, list[str]]:
+        """See `Storage.spenders`."""
+        with self._file.using():
+            numbers = self._numbers(output.txid for output in outputs)
+            wanted = {(numbers[output.txid], output.cid): output for output in outputs if output.txid in numbers}
+            rows = self._file.rows_of_tuples(sql.SPENDERS, list(wanted))
+            return grouped((wanted[number, cid], id_) for number, cid, id_ in rows)
+
+    def with_payload_hash(self, payload_hash: str, after: str | None, limit: int) -> list[tuple[str, str]]:
+        """See `Storage.with_payload_hash`."""
+        start = cursors.position(after)
+        with self._file.using():
+            key = sql.key_of(payload_hash)
+            rows = self._file.rows(sql.WITH_PAYLOAD, key, start, payload_hash, _at_most(limit))
+            return [(cursors.at(place), id_) for place, id_ in rows]
+
+    # --- blocks ----------------------------------------------------------------------------------------------
+
+    def write_block(self, block: StoredBlock) -> None:
+        """See `Storage.write_block`."""
+        with self._file.writing():
+            self._keep_block(block)
+
+    def blocks_after(self, cursor: str | None, limit: int) -> list[tuple[str, StoredBlock]]:
+        """See `Storage.blocks_after`."""
+        start = cursors.position(cursor)
+        with self._file.using():
+            rows = self._file.rows(sql.BLOCKS_AFTER, start, _at_most(limit))
+            return [(cursors.at(place), _block(fields)) for place, *fields in rows]
+
+    def blocks(self, ids: Sequence[str]) -> dict[str, list[StoredBlock]]:
+        """See `Storage.blocks`."""
+        with self._file.using():
+            rows = self._file.rows_of(sql.BLOCKS, dict.fromkeys(ids))
+            return grouped((row[1], _block(row)) for row in rows)
+
+    def block_count(self) -> int:
+        """See `Storage.block_count`."""
+        with self._file.using():
+            return self._last(sql.BLOCK_COUNT)
+
+    # --- one node's notes on blocks --------------------------------------------------------------------------
+
+    def sight(self, node: str, sightings: Sequence[Sighting]) -> None:
+        """See `Storage.sight`."""
+        with self._file.writing():
+            self._file.write(
+                sql.SIGHT,
+                [(node, each.key, each.block_id, each.seen_at, each.checked, each.verdict) for each in sightings],
+            )
+
+    def sightings(self, node: str, keys: Sequence[str]) -> dict[str, Sighting]:
+        """See `Storage.sightings`."""
+        with self._file.using():
+            rows = self._file.rows_of(sql.SIGHTINGS, dict.fromkeys(keys), node)
+            return {row[0]: _sighting(row) for row in rows}
+
+    def open_sightings(self, node: str, *, checked: bool, limit: int) -> list[Sighting]:
+        """See `Storage.open_sightings`."""
+        with self._file.using():
+            return [_sighting(row) for row in self._file.rows(sql.OPEN_SIGHTINGS, node, checked, _at_most(limit))]
+
+    def standings(self, node: str, ids: Sequence[str]) -> dict[str, list[Standing]]:
+        """See `Storage.standings`."""
+        with self._file.using():
+            rows = self._file.rows_of(sql.STANDINGS, self._numbers(ids).values(), node)
+            return grouped(
+                (id_, Standing(block_id, key, seen_at, _verdict(verdict), hash_))
+                for id_, block_id, key, seen_at, verdict, hash_ in rows
+            )
+
+    # --- votes -----------------------------------------------------------------------------------------------
+
+    def place_votes(self, votes: Sequence[VoteRow]) -> list[str]:
+        """See `Storage.place_votes`."""
+        with self._file.writing():
+            self._file.write(sql.PLACE_VOTE, [(vote.block_id, vote.node, vote.text, vote.replaces) for vote in votes])
+            places = {(vote.block_id, vote.node): None for vote in votes}
+            rows = self._file.rows_of_tuples(sql.PLACES, list(places))
+            standing = {(block_id, node): text for block_id, node, text in rows}
+            return [standing[vote.block_id, vote.node] for vote in votes]
+
+    def votes(self, block_ids: Sequence[str]) -> dict[str, dict[str, str]]:
+        """See `Storage.votes`."""
+        found: dict[str, dict[str, str]] = {}
+        with self._file.using():
+            for block_id, node, text in self._file.rows_of(sql.VOTES, block_ids):
+                found.setdefault(block_id, {})[node] = text
+        return found
+
+    def keep_evidence(self, votes: Sequence[VoteRow]) -> None:
+        """See `Storage.keep_evidence`."""
+        with self._file.writing():
+            self._file.write(sql.ADD_EVIDENCE, [(vote.block_id, vote.node, vote.text) for vote in votes])
+
+    def evidence(self, limit: int) -> list[VoteRow]:
+        """See `Storage.evidence`."""
+        with self._file.using():
+            return [VoteRow(*row) for row in self._file.rows(sql.EVIDENCE, _at_most(limit))]
+
+    # --- decisions -------------------------------------------------------------------------------------------
+
+    def append_decisions(self, decisions: Sequence[DecisionRow]) -> list[str]:
+        """See `Storage.append_decisions`."""
+        with self._file.writing():
+            return [self._append_decision(decision) for decision in decisions]
+
+    def _append_decision(self, new: DecisionRow) -> str:
+        fields = (new.block_id, new.verdict, new.text, new.valid_transactions, new.newest_time)
+        self._file.write(sql.ADD_DECISION, [(new.node, new.sequence, *fields)])
+        at_place = self._file.rows(sql.DECISION_AT, new.node, new.sequence)
+        ((text,),) = at_place or self._file.rows(sql.DECISION_ON, new.node, new.block_id)
+        if text == new.text:
+            self._file.write(sql.SET_VERDICT, [(new.verdict, new.node, new.block_id)])
+        return str(text)
+
+    def decisions(self, node: str, after_sequence: int, limit: int) -> list[DecisionRow]:
+        """See `Storage.decisions`."""
+        with self._file.using():
+            rows = self._file.rows(sql.DECISIONS, node, after_sequence, _at_most(limit))
+            return [_decision(row) for row in rows]
+
+    def latest_decision(self, node: str) -> DecisionRow | None:
+        """See `Storage.latest_decision`."""
+        with self._file.using():
+            rows = self._file.rows(sql.LATEST_DECISION, node)
+            return _decision(rows[0]) if rows else None
+
+    def decisions_on(self, block_ids: Sequence[str]) -> dict[str, list[DecisionRow]]:
+        """See `Storage.decisions_on`."""
+        with self._file.using():
+            rows = self._file.rows_of(sql.DECISIONS_ON, dict.fromkeys(block_ids))
+            return grouped((row[2], _decision(row)) for row in rows)
+
+    # --- holdings --------------------------------------------------------------------------------------------
+
+    def settle(self, effects: Effects) -> None:
+        """See `Storage.settle`."""
+        with self._file.writing():
+            numbers = self._numbers_of_all(
+                [ref.txid for ref, _ in effects.outputs]
+                + [ref.txid for ref, _ in effects.spent]
+                + [spender for _, spender in effects.spent]
+            )
+            self._hold([(numbers[ref.txid], ref.cid, owners) for ref, owners in effects.outputs])
+            self._spend([(numbers[ref.txid], ref.cid, numbers[spender]) for ref, spender in effects.spent])
+
+    def _hold(self, outputs: list[tuple[int, int, tuple[str, ...]]]) -> None:
+        there = set(self._file.rows_of_tuples(sql.OUTPUTS, [(number, cid) for number, cid, _ in outputs]))
+        held = {(number, cid, owner): None for number, cid, owners in outputs for owner in owners}
+        new = [each for each in held if each not in there]
+        place = self._count("holdings_place", len(new))
+        placed = [(*each, place + k) for k, each in enumerate(new, start=1)]
+        self._file.write(sql.ADD_OUTPUT, placed)
+        self._file.write(sql.ADD_HOLDING, [(owner, at, number, cid) for number, cid, owner, at in placed])
+
+    def _spend(self, spent: list[tuple[int, int, int]]) -> None:
+        self._file.write(sql.SPEND_HOLDING, self._file.rows_of_tuples(sql.SPENT_PLACES, spent))
+
+    def outputs_of(self, owner: str, *, spent: bool | None, after: str | None, limit: int) -> list[OutputRow]:
+        """See `Storage.outputs_of`."""
+        start = cursors.position(after)
+        with self._file.using():
+            if spent is None:
+                rows = self._file.rows(sql.HOLDINGS, owner, start, _at_most(limit))
+            else:
+                rows = self._file.rows(sql.HOLDINGS_OF_A_KIND, owner, spent, start, _at_most(limit))
+            return [OutputRow(cursors.at(place), OutputRef(id_, cid), spender) for place, id_, cid, spender in rows]
+
+    # --- rejections ------------------------------------------------------------------------------------------
+
+    def reject(self, rejections: Sequence[RejectionRow]) -> None:
+        """See `Storage.reject`."""
+        with self._file.writing():
+            self._file.write(sql.ADD_REJECTION, [(each.hash, each.id, each.node, each.text) for each in rejections])
+
+    def rejections(self, ids: Sequence[str]) -> dict[str, list[RejectionRow]]:
+        """See `Storage.rejections`."""
+        with self._file.using():
+            rows = self._file.rows_of(sql.REJECTIONS, dict.fromkeys(ids))
+            return grouped((row[1], RejectionRow(*row)) for row in rows)
+
+    # --- registers -------------------------------------------------------------------------------------------
+
+    def registers(self, names: Sequence[str]) -> dict[str, str]:
+        """See `Storage.registers`."""
+        with self._file.using():
+            return dict(self._file.rows_of(sql.REGISTERS, names))
+
+    def swap_register(self, name: str, expected: str | None, new: str | None) -> bool:
+        """See `Storage.swap_register`."""
+        with self._file.writing():
+            found: dict[str, str] = dict(self._file.rows_of(sql.REGISTERS, [name]))
+            if found.get(name) != expected:
+                return False
+            if new is None:
+                self._file.write(sql.EMPTY_REGISTER, [(name,)])
+            else:
+                self._file.write(sql.SET_REGISTER, [(name, new)])
+            return True
+
+    # --- what the verbs share ----------------------------------------------------------------------------------
+
+    def _keep(self, transactions: Sequence[NewTransaction]) -> dict[int, int]:
+        """Store texts and their index; return the place of each text, also of those that were there, and its id's."""
+        numbers = self._numbers_of_all(
+            [transaction.id for transaction in transactions]
+            + [output.txid for transaction in transactions for output in transaction.spends]
+        )
+        texts = {transaction.hash: transaction for transaction in transactions}
+        sequences = self._text_sequences(texts)
+        new = [transaction for hash_, transaction in texts.items() if hash_ not in sequences]
+        self._add_texts(new, numbers, sequences)
+        return {sequences[hash_]: numbers[transaction.id] for hash_, transaction in texts.items()}
+
+    def _add_texts(self, new: list[NewTransaction], numbers: dict[str, int], sequences: dict[str, int]) -> None:
+        # What is indexed is part of what the id covers, so the first text of an id speaks for all.
+        indexed = {number for (number,) in self._file.rows_of(sql.NUMBERS_WITH_TEXT, [numbers[t.id] for t in new])}
+        rows: list[tuple[object, ...]] = []
+        spends: list[tuple[int, int, int]] = []
+        for sequence, transaction in enumerate(new, start=self._last(sql.LAST_TEXT) + 1):
+            number = numbers[transaction.id]
+            payload: tuple[int | None, str | None] = (None, None)
+            if number not in indexed:
+                indexed.add(number)
+                spends += [(numbers[output.txid], output.cid, number) for output in transaction.spends]
+                if transaction.payload_hash is not None:
+                    payload = (sql.key_of(transaction.payload_hash), transaction.payload_hash)
+            key = sql.key_of(transaction.hash)
+            rows.append((sequence, number, key, transaction.hash, *payload, transaction.tag, transaction.text))
+            sequences[transaction.hash] = sequence
+        self._file.write(sql.ADD_TEXT, rows)
+        self._file.write(sql.ADD_SPEND, spends)
+
+    def _keep_block(self, block: StoredBlock) -> None:
+        new = self._file.rows(
+            sql.ADD_BLOCK,
+            block.key,
+            block.id,
+            block.text,
+            " ".join(block.transactions),
+            " ".join(block.transaction_ids),
+            block.tags,
+        )
+        if new:
+            ((place,),) = new
+            numbers = self._numbers_of_all(block.transaction_ids)
+            named = zip(block.transaction_ids, block.transactions, strict=True)
+            self._file.write(sql.ADD_BLOCK_TRANSACTION, [(numbers[id_], place, hash_) for id_, hash_ in named])
+
+    def _numbers(self, ids: Iterable[str]) -> dict[str, int]:
+        """Return the number of each id that has one."""
+        wanted = set(ids)
+        rows = self._file.rows_of(sql.NUMBERS, map(sql.key_of, wanted))
+        return {id_: number for id_, number in rows if id_ in wanted}
+
+    def _numbers_of_all(self, ids: Sequence[str]) -> dict[str, int]:
+        """Return the number of each id, after giving one to each that has none; only while writing."""
+        numbers = self._numbers(ids)
+        new = [id_ for id_ in dict.fromkeys(ids) if id_ not in numbers]
+        if new:
+            given = list(enumerate(new, start=self._last(sql.LAST_NUMBER) + 1))
+            self._file.write(sql.ADD_ID, [(number, sql.key_of(id_), id_) for number, id_ in given])
+            numbers.update((id_, number) for number, id_ in given)
+        return numbers
+
+    def _text_sequences(self, hashes: Iterable[str]) -> dict[str, int]:
+        wanted = set(hashes)
+        rows = self._file.rows_of(sql.TEXT_SEQUENCES, map(sql.key_of, wanted))
+        return {hash_: sequence for hash_, sequence in rows if hash_ in wanted}
+
+    def _last(self, statement: str) -> int:
+        last: int = self._file.rows(statement)[0][0]
+        return last
+
+    def _counter(self, name: str) -> int:
+        value: int = self._file.rows(sql.COUNTER, name)[0][0]
+        return value
+
+    def _count(self, name: str, more: int) -> int:
+        """Add to a counter; return what it was before."""
+        before = self._counter(name)
+        if more:
+            self._file.write(sql.COUNT, [(more, name)])
+        return before
+
+
+def _block(row: Sequence[Any]) -> StoredBlock:
+    key, id_, text, transactions, transaction_ids, tags = row
+    return StoredBlock(key, id_, text, tuple(transactions.split()), tuple(transaction_ids.split()), tags)
+
+
+def _sighting(row: Sequence[Any]) -> Sighting:
+    key, block_id, seen_at, checked, verdict = row
+    return Sighting(key, block_id, seen_at, bool(checked), _verdict(verdict))
+
+
+def _decision(row: Sequence[Any]) -> DecisionRow:
+    node, sequence, block_id, verdict, text, valid_transactions, newest_time = row
+    return DecisionRow(node, sequence, block_id, bool(verdict), text, valid_transactions, newest_time)
+
+
+def _verdict(stored: int | None) -> bool | None:
+    return None if stored is None else bool(stored)
+
+
+def _at_most(limit: int) -> int:
+    return max(limit, 0)

@@ -1,0 +1,453 @@
+"""Every statement that the SQLite backend runs, by name.
+
+Invariants:
+
+- A look-up is served by an index: no statement reads a table from end to end (a test asks `EXPLAIN QUERY PLAN`).
+- Where a table must be read before another, CROSS JOIN says so: the order must not depend on statistics.
+- `{keys}` stands for as many parameters as there are keys, `{pairs}` and `{triples}` for rows of them; see `expanded`.
+
+Why the tables are as they are: an index on ids or hashes takes every new row at a random place, so each row costs a
+page written to the log and again to the file.  Such an index is therefore kept twice only, and small: `ids` and `texts`
+file each id and each hash under 48 bits of it (`key_of`) beside a number that counts up.  Everything else refers to
+that number, so that what is new lies together.  Two that share their 48 bits are told apart by reading both; that
+each is there only once is looked up under the lock that all writers take turns with.
+"""
+
+from __future__ import annotations
+
+import zlib
+from functools import cache
+from typing import Final
+
+__all__ = ["APPLICATION_ID", "FORMAT_VERSION", "SCHEMA", "expanded", "key_of"]
+
+APPLICATION_ID: Final = 0x42434442
+FORMAT_VERSION: Final = 1
+
+_KEY_DIGITS: Final = 12
+
+
+def key_of(name: str) -> int:
+    """Return the number under which an id or a hash is filed: 48 bits of it.
+
+    Any text has one, because any text may be asked for.
+    """
+    try:
+        return int(name[:_KEY_DIGITS], 16)
+    except ValueError:
+        return zlib.crc32(name.encode(errors="replace"))
+
+
+@cache
+def expanded(statement: str, count: int) -> str:
+    """Return a statement with parameters for `count` keys, pairs or triples."""
+    return statement.format(
+        keys=",".join("?" * count),
+        pairs=",".join(["(?,?)"] * count),
+        triples=",".join(["(?,?,?)"] * count),
+    )
+
+
+SCHEMA: Final = (
+    # Every id that was ever named, also as an input of a transaction that is not here yet.
+    """CREATE TABLE ids (
+        number INTEGER PRIMARY KEY,
+        key INTEGER NOT NULL,
+        id TEXT NOT NULL
+    ) STRICT""",
+    "CREATE INDEX ids_by_key ON ids (key)",
+    # One row per signed text.  The payload is indexed at the first text of an id, for it is the same in all.
+    """CREATE TABLE texts (
+        sequence INTEGER PRIMARY KEY,
+        number INTEGER NOT NULL REFERENCES ids,
+        key INTEGER NOT NULL,
+        hash TEXT NOT NULL,
+        payload_key INTEGER,
+        payload_hash TEXT,
+        tag BLOB NOT NULL,
+        text TEXT NOT NULL
+    ) STRICT""",
+    "CREATE INDEX texts_by_key ON texts (key)",
+    "CREATE INDEX texts_by_number ON texts (number)",
+    "CREATE INDEX texts_by_payload ON texts (payload_key) WHERE payload_key IS NOT NULL",
+    """CREATE TABLE spends (
+        number INTEGER NOT NULL REFERENCES ids,
+        cid INTEGER NOT NULL,
+        spender INTEGER NOT NULL REFERENCES ids,
+        PRIMARY KEY (number, cid, spender)
+    ) STRICT, WITHOUT ROWID""",
+    """CREATE TABLE backlog (
+        sequence INTEGER PRIMARY KEY,
+        text INTEGER NOT NULL UNIQUE REFERENCES texts,
+        number INTEGER NOT NULL REFERENCES ids,
+        received_at REAL NOT NULL
+    ) STRICT""",
+    "CREATE INDEX backlog_by_number ON backlog (number)",
+    # What would have to be counted: how many wait, and the last place given in the backlog and among the holdings.
+    """CREATE TABLE counters (
+        name TEXT PRIMARY KEY,
+        value INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID""",
+    "INSERT INTO counters VALUES ('backlog_place', 0), ('backlog_size', 0), ('holdings_place', 0)",
+    """CREATE TABLE blocks (
+        sequence INTEGER PRIMARY KEY,
+        key TEXT NOT NULL UNIQUE,
+        id TEXT NOT NULL,
+        tags BLOB NOT NULL,
+        text TEXT NOT NULL,
+        transactions TEXT NOT NULL,
+        transaction_ids TEXT NOT NULL
+    ) STRICT""",
+    "CREATE INDEX blocks_by_id ON blocks (id)",
+    """CREATE TABLE genesis (
+        one INTEGER PRIMARY KEY CHECK (one = 1),
+        block INTEGER NOT NULL REFERENCES blocks
+    ) STRICT""",
+    """CREATE TABLE block_transactions (
+        number INTEGER NOT NULL REFERENCES ids,
+        block INTEGER NOT NULL REFERENCES blocks,
+        hash TEXT NOT NULL,
+        PRIMARY KEY (number, block, hash)
+    ) STRICT, WITHOUT ROWID""",
+    """CREATE TABLE sightings (
+        sequence INTEGER PRIMARY KEY,
+        node TEXT NOT NULL,
+        key TEXT NOT NULL,
+        block_id TEXT NOT NULL,
+        seen_at REAL NOT NULL,
+        checked INTEGER NOT NULL,
+        verdict INTEGER,
+        UNIQUE (node, key)
+    ) STRICT""",
+    "CREATE INDEX sightings_open ON sightings (node, checked, seen_at) WHERE verdict IS NULL",
+    "CREATE INDEX sightings_by_block ON sightings (block_id, node)",
+    """CREATE TABLE votes (
+        block_id TEXT NOT NULL,
+        node TEXT NOT NULL,
+        text TEXT NOT NULL,
+        PRIMARY KEY (block_id, node)
+    ) STRICT""",
+    """CREATE TABLE evidence (
+        sequence INTEGER PRIMARY KEY,
+        block_id TEXT NOT NULL,
+        node TEXT NOT NULL,
+        text TEXT NOT NULL,
+        UNIQUE (block_id, node)
+    ) STRICT""",
+    """CREATE TABLE decisions (
+        node TEXT NOT NULL,
+        sequence INTEGER NOT NULL,
+        block_id TEXT NOT NULL,
+        verdict INTEGER NOT NULL,
+        text TEXT NOT NULL,
+        valid_transactions INTEGER NOT NULL,
+        newest_time TEXT NOT NULL,
+        PRIMARY KEY (node, sequence),
+        UNIQUE (block_id, node)
+    ) STRICT""",
+    # Where among the holdings of its owners an output is.
+    """CREATE TABLE outputs (
+        number INTEGER NOT NULL REFERENCES ids,
+        cid INTEGER NOT NULL,
+        owner TEXT NOT NULL,
+        place INTEGER NOT NULL,
+        PRIMARY KEY (number, cid, owner)
+    ) STRICT, WITHOUT ROWID""",
+    # An owner's unspent and spent outputs lie side by side, so that spending one changes one page.
+    """CREATE TABLE holdings (
+        owner TEXT NOT NULL,
+        spent INTEGER NOT NULL,
+        place INTEGER NOT NULL,
+        number INTEGER NOT NULL REFERENCES ids,
+        cid INTEGER NOT NULL,
+        spender INTEGER REFERENCES ids,
+        PRIMARY KEY (owner, spent, place)
+    ) STRICT, WITHOUT ROWID""",
+    """CREATE TABLE rejections (
+        sequence INTEGER PRIMARY KEY,
+        hash TEXT NOT NULL,
+        id TEXT NOT NULL,
+        node TEXT NOT NULL,
+        text TEXT NOT NULL,
+        UNIQUE (hash, node)
+    ) STRICT""",
+    "CREATE INDEX rejections_by_id ON rejections (id)",
+    """CREATE TABLE registers (
+        name TEXT PRIMARY KEY,
+        text TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID""",
+)
+
+
+# --- counters ----------------------------------------------------------------------------------------------
+
+COUNTER = "SELECT value FROM counters WHERE name = ?"
+
+COUNT = "UPDATE counters SET value = value + ? WHERE name = ?"
+
+# --- ids and texts -----------------------------------------------------------------------------------------
+
+# Some of these ids are others that share their key.
+NUMBERS = "SELECT id, number FROM ids WHERE key IN ({keys})"
+
+LAST_NUMBER = "SELECT coalesce(max(number), 0) FROM ids"
+
+ADD_ID = "INSERT INTO ids (number, key, id) VALUES (?, ?, ?)"
+
+# Some of these hashes are others that share their key.
+TEXT_SEQUENCES = "SELECT hash, sequence FROM texts WHERE key IN ({keys})"
+
+LAST_TEXT = "SELECT coalesce(max(sequence), 0) FROM texts"
+
+NUMBERS_WITH_TEXT = "SELECT number FROM texts WHERE number IN ({keys})"
+
+ADD_TEXT = """
+    INSERT INTO texts (sequence, number, key, hash, payload_key, payload_hash, tag, text)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+"""
+
+# Some of these hashes are others that share their key.
+CONTENTS = """
+    SELECT t.hash, i.id, t.text, t.tag
+    FROM texts AS t CROSS JOIN ids AS i ON i.number = t.number
+    WHERE t.key IN ({keys})
+"""
+
+TEXTS_OF_NUMBERS = """
+    SELECT t.hash, i.id, t.text, t.tag
+    FROM texts AS t CROSS JOIN ids AS i ON i.number = t.number
+    WHERE t.number IN ({keys})
+    ORDER BY t.number, t.sequence
+"""
+
+# Each payload that shares its key with this one was made on purpose, at 2^48 hashes: the filter has little to do.
+WITH_PAYLOAD = """
+    SELECT t.sequence, i.id
+    FROM texts AS t CROSS JOIN ids AS i ON i.number = t.number
+    WHERE t.payload_key = ? AND t.sequence > ? AND t.payload_hash = ?
+    ORDER BY t.sequence
+    LIMIT ?
+"""
+
+ADD_SPEND = "INSERT INTO spends (number, cid, spender) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
+
+SPENDERS = """
+    WITH wanted (number, cid) AS (VALUES {pairs})
+    SELECT s.number, s.cid, i.id
+    FROM wanted AS w
+        CROSS JOIN spends AS s ON s.number = w.number AND s.cid = w.cid
+        CROSS JOIN ids AS i ON i.number = s.spender
+"""
+
+# --- backlog -----------------------------------------------------------------------------------------------
+
+WAITING_TEXTS = "SELECT text FROM backlog WHERE text IN ({keys})"
+
+ADD_WAITING = "INSERT INTO backlog (sequence, text, number, received_at) VALUES (?, ?, ?, ?)"
+
+BACKLOG = """
+    SELECT b.sequence, b.received_at, t.hash, i.id, t.text, t.tag
+    FROM backlog AS b
+        CROSS JOIN texts AS t ON t.sequence = b.text
+        CROSS JOIN ids AS i ON i.number = b.number
+    WHERE b.sequence > ?
+    ORDER BY b.sequence
+    LIMIT ?
+"""
+
+WAITING = """
+    SELECT t.hash, i.id, t.text, t.tag
+    FROM backlog AS b
+        CROSS JOIN texts AS t ON t.sequence = b.text
+        CROSS JOIN ids AS i ON i.number = b.number
+    WHERE b.number IN ({keys})
+    ORDER BY b.number, b.sequence
+"""
+
+DROP_NUMBERS = "DELETE FROM backlog WHERE number IN ({keys})"
+
+DROP_TEXTS = "DELETE FROM backlog WHERE text IN ({keys})"
+
+# --- blocks ------------------------------------------------------------------------------------------------
+
+GENESIS = """
+    SELECT b.key, b.id, b.text, b.transactions, b.transaction_ids, b.tags
+    FROM genesis AS g CROSS JOIN blocks AS b ON b.sequence = g.block
+    WHERE g.one = 1
+"""
+
+ADD_GENESIS = "INSERT INTO genesis (one, block) SELECT 1, sequence FROM blocks WHERE key = ?"
+
+# Nothing is ever deleted from this table, so its numbers have no gaps and none is given twice.
+ADD_BLOCK = """
+    INSERT INTO blocks (key, id, text, transactions, transaction_ids, tags) VALUES (?, ?, ?, ?, ?, ?)
+    ON CONFLICT (key) DO NOTHING
+    RETURNING sequence
+"""
+
+ADD_BLOCK_TRANSACTION = """
+    INSERT INTO block_transactions (number, block, hash) VALUES (?, ?, ?) ON CONFLICT DO NOTHING
+"""
+
+BLOCKS_AFTER = """
+    SELECT sequence, key, id, text, transactions, transaction_ids, tags
+    FROM blocks
+    WHERE sequence > ?
+    ORDER BY sequence
+    LIMIT ?
+"""
+
+BLOCKS = """
+    SELECT key, id, text, transactions, transaction_ids, tags
+    FROM blocks
+    WHERE id IN ({keys})
+    ORDER BY id, sequence
+"""
+
+BLOCK_COUNT = "SELECT coalesce(max(sequence), 0) FROM blocks"
+
+# --- sightings ---------------------------------------------------------------------------------------------
+
+SIGHT = """
+    INSERT INTO sightings (node, key, block_id, seen_at, checked, verdict) VALUES (?, ?, ?, ?, ?, ?)
+    ON CONFLICT (node, key) DO UPDATE SET
+        checked = max(checked, excluded.checked),
+        verdict = coalesce(verdict, excluded.verdict)
+    WHERE checked < excluded.checked OR verdict IS NULL AND excluded.verdict IS NOT NULL
+"""
+
+SIGHTINGS = """
+    SELECT key, block_id, seen_at, checked, verdict FROM sightings WHERE node = ? AND key IN ({keys})
+"""
+
+OPEN_SIGHTINGS = """
+    SELECT key, block_id, seen_at, checked, verdict
+    FROM sightings
+    WHERE node = ? AND checked = ? AND verdict IS NULL
+    ORDER BY seen_at, sequence
+    LIMIT ?
+"""
+
+STANDINGS = """
+    SELECT i.id, s.block_id, s.key, s.seen_at, s.verdict, t.hash
+    FROM block_transactions AS t
+        CROSS JOIN blocks AS b ON b.sequence = t.block
+        CROSS JOIN sightings AS s ON s.node = ? AND s.key = b.key AND s.checked = 1
+        CROSS JOIN ids AS i ON i.number = t.number
+    WHERE t.number IN ({keys})
+    ORDER BY t.number, t.block
+"""
+
+SET_VERDICT = "UPDATE sightings SET verdict = ? WHERE node = ? AND block_id = ? AND verdict IS NULL"
+
+# --- votes -------------------------------------------------------------------------------------------------
+
+PLACE_VOTE = """
+    INSERT INTO votes (block_id, node, text) VALUES (?1, ?2, ?3)
+    ON CONFLICT (block_id, node) DO UPDATE SET text = excluded.text WHERE text = ?4
+"""
+
+PLACES = """
+    WITH wanted (block_id, node) AS (VALUES {pairs})
+    SELECT v.block_id, v.node, v.text
+    FROM wanted AS w CROSS JOIN votes AS v ON v.block_id = w.block_id AND v.node = w.node
+"""
+
+VOTES = "SELECT block_id, node, text FROM votes WHERE block_id IN ({keys})"
+
+ADD_EVIDENCE = """
+    INSERT INTO evidence (block_id, node, text) VALUES (?, ?, ?) ON CONFLICT (block_id, node) DO NOTHING
+"""
+
+EVIDENCE = "SELECT block_id, node, text FROM evidence WHERE sequence > 0 ORDER BY sequence LIMIT ?"
+
+# --- decisions ---------------------------------------------------------------------------------------------
+
+ADD_DECISION = """
+    INSERT INTO decisions (node, sequence, block_id, verdict, text, valid_transactions, newest_time)
+    VALUES (?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT DO NOTHING
+"""
+
+DECISION_AT = "SELECT text FROM decisions WHERE node = ? AND sequence = ?"
+
+DECISION_ON = "SELECT text FROM decisions WHERE node = ? AND block_id = ?"
+
+DECISIONS = """
+    SELECT node, sequence, block_id, verdict, text, valid_transactions, newest_time
+    FROM decisions
+    WHERE node = ? AND sequence > ?
+    ORDER BY sequence
+    LIMIT ?
+"""
+
+LATEST_DECISION = """
+    SELECT node, sequence, block_id, verdict, text, valid_transactions, newest_time
+    FROM decisions
+    WHERE node = ?
+    ORDER BY sequence DESC
+    LIMIT 1
+"""
+
+DECISIONS_ON = """
+    SELECT node, sequence, block_id, verdict, text, valid_transactions, newest_time
+    FROM decisions
+    WHERE block_id IN ({keys})
+    ORDER BY block_id, node
+"""
+
+# --- holdings ----------------------------------------------------------------------------------------------
+
+OUTPUTS = """
+    WITH wanted (number, cid) AS (VALUES {pairs})
+    SELECT o.number, o.cid, o.owner
+    FROM wanted AS w CROSS JOIN outputs AS o ON o.number = w.number AND o.cid = w.cid
+"""
+
+ADD_OUTPUT = "INSERT INTO outputs (number, cid, owner, place) VALUES (?, ?, ?, ?)"
+
+ADD_HOLDING = "INSERT INTO holdings (owner, spent, place, number, cid) VALUES (?, 0, ?, ?, ?)"
+
+# The holdings of these outputs, each with its spender, in the order of SPEND_HOLDING.
+SPENT_PLACES = """
+    WITH wanted (number, cid, spender) AS (VALUES {triples})
+    SELECT w.spender, o.owner, o.place
+    FROM wanted AS w CROSS JOIN outputs AS o ON o.number = w.number AND o.cid = w.cid
+"""
+
+SPEND_HOLDING = "UPDATE holdings SET spent = 1, spender = ? WHERE owner = ? AND spent = 0 AND place = ?"
+
+HOLDINGS_OF_A_KIND = """
+    SELECT h.place, i.id, h.cid, s.id
+    FROM holdings AS h CROSS JOIN ids AS i ON i.number = h.number LEFT JOIN ids AS s ON s.number = h.spender
+    WHERE h.owner = ? AND h.spent = ? AND h.place > ?
+    ORDER BY h.place
+    LIMIT ?
+"""
+
+# Both kinds are in order already, and are merged.
+HOLDINGS = """
+    SELECT h.place, i.id, h.cid, s.id
+    FROM (
+        SELECT place, number, cid, spender FROM holdings WHERE owner = ?1 AND spent = 0 AND place > ?2
+        UNION ALL
+        SELECT place, number, cid, spender FROM holdings WHERE owner = ?1 AND spent = 1 AND place > ?2
+        ORDER BY place
+        LIMIT ?3
+    ) AS h CROSS JOIN ids AS i ON i.number = h.number LEFT JOIN ids AS s ON s.number = h.spender
+    ORDER BY h.place
+"""
+
+# --- rejections and registers ------------------------------------------------------------------------------
+
+ADD_REJECTION = """
+    INSERT INTO rejections (hash, id, node, text) VALUES (?, ?, ?, ?) ON CONFLICT (hash, node) DO NOTHING
+"""
+
+REJECTIONS = "SELECT hash, id, node, text FROM rejections WHERE id IN ({keys}) ORDER BY id, sequence"
+
+REGISTERS = "SELECT name, text FROM registers WHERE name IN ({keys})"
+
+SET_REGISTER = "INSERT INTO registers (name, text) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET text = excluded.text"
+
+EMPTY_REGISTER = "DELETE FROM registers WHERE name = ?"
