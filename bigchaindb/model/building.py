@@ -22,7 +22,15 @@ from bigchaindb.exceptions import (
 )
 from bigchaindb.model.reference import OutputRef
 from bigchaindb.model.shape import Shape
-from bigchaindb.model.transaction import VERSION, Fulfillment, Operation, Output, Transaction, transaction_id
+from bigchaindb.model.transaction import (
+    VERSION,
+    Fulfillment,
+    Operation,
+    Output,
+    Transaction,
+    document_text,
+    transaction_id,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -104,7 +112,7 @@ def create_transaction(  # noqa: PLR0913 - the walkthrough's five, and the time
         }
         document = {"id": transaction_id(body), "version": VERSION, "transaction": body}
         # A round trip gives the caller a document that shares nothing with its arguments.
-        return dict(canonical.parse_trusted(canonical.dumps(document, "transaction")))
+        return dict(canonical.parse_trusted(document_text(document)))
     except InvalidValue as error:
         raise TransactionMalformed(str(error), field=error.field) from error
 

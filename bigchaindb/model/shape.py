@@ -57,15 +57,16 @@ class Shape:
     def fields(
         self, value: Any, field: str, names: AbstractSet[str], optional: AbstractSet[str] = frozenset()
     ) -> dict[str, Any]:
-        """Want a dict with these keys, neither fewer nor more but for the optional."""
+        """Want a dict with these keys, neither fewer nor more but for the optional; "" names the whole document."""
         if not isinstance(value, dict):
-            raise self.fail(field, f"must be a dict, not {_show(value)}")
+            raise self.fail(field or "document", f"must be a dict, not {_show(value)}")
         if value.keys() != names:
+            prefix = f"{field}." if field else ""
             for name in sorted(names - value.keys()):
-                raise self.fail(f"{field}.{name}", "is missing")
+                raise self.fail(f"{prefix}{name}", "is missing")
             for name in sorted(map(str, value.keys() - names - optional)):
                 shown = name if name.isprintable() else repr(name)
-                raise self.fail(f"{field}.{shown[:_SHOWN]}", "is not a field of this document")
+                raise self.fail(f"{prefix}{shown[:_SHOWN]}", "is not a field of this document")
         return value
 
     def items(self, value: Any, field: str, *, least: int = 1) -> list[Any]:

@@ -35,7 +35,16 @@ from bigchaindb.model.shape import Shape
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["DEFAULT_MAX_BYTES", "VERSION", "Fulfillment", "Operation", "Output", "Transaction", "transaction_id"]
+__all__ = [
+    "DEFAULT_MAX_BYTES",
+    "VERSION",
+    "Fulfillment",
+    "Operation",
+    "Output",
+    "Transaction",
+    "document_text",
+    "transaction_id",
+]
 
 VERSION: Final = 1
 DEFAULT_MAX_BYTES: Final = 256 * 1024
@@ -136,11 +145,8 @@ class Transaction:
             TransactionTooLarge: it has more than `max_bytes`.
             InvalidHash: its id, payload hash or a condition's uri is not what its contents derive.
         """
-        _shape.fields(document, "transaction document", _TOP)
-        try:
-            text = canonical.dumps(document, "transaction")
-        except InvalidValue as error:
-            raise TransactionMalformed(str(error), field=error.field) from error
+        _shape.fields(document, "", _TOP)
+        text = document_text(document)
         return cls._checked(canonical.parse_trusted(text), text, max_bytes)
 
     @classmethod
@@ -153,10 +159,10 @@ class Transaction:
             InvalidHash: as `from_dict`.
         """
         try:
-            document = canonical.loads_canonical(text, "transaction")
+            document = canonical.loads_canonical(text, "document")
         except InvalidValue as error:
-            raise TransactionMalformed(str(error), field=error.field) from error
-        _shape.fields(document, "transaction document", _TOP)
+            raise _malformed(error) from error
+        _shape.fields(document, "", _TOP)
         return cls._checked(document, text, max_bytes)
 
     @classmethod
@@ -260,6 +266,24 @@ def transaction_id(body: Mapping[str, Any]) -> str:
         return crypto.hash_data(canonical.dumps({**body, "fulfillments": unsigned}, "transaction"))
     except InvalidValue as error:
         raise TransactionMalformed(str(error), field=error.field) from error
+
+
+def document_text(document: Mapping[str, Any]) -> str:
+    """Return the canonical text of a whole transaction document.
+
+    Raises:
+        TransactionMalformed: it has none; the message names the field.
+    """
+    try:
+        return canonical.dumps(document, "document")
+    except InvalidValue as error:
+        raise _malformed(error) from error
+
+
+def _malformed(error: InvalidValue) -> TransactionMalformed:
+    """Name the field from the document on, as every other check does."""
+    field = (error.field or "document").removeprefix("document.")
+    return TransactionMalformed(str(error).removeprefix("document."), field=field)
 
 
 def _size_bytes(text: str) -> int:

@@ -35,6 +35,9 @@ def test_a_check_returns_what_it_was_given() -> None:
 
 BAD: dict[str, tuple[Callable[[], Any], str, str]] = {
     "no dict": (lambda: shape.fields([1], "x", {"a"}), "x", "must be a dict, not a list"),
+    "no document": (lambda: shape.fields(None, "", {"a"}), "document", "must be a dict, not None"),
+    "a missing field of the document": (lambda: shape.fields({}, "", {"a"}), "a", "is missing"),
+    "an unknown field of the document": (lambda: shape.fields({"b": 1}, "", set()), "b", "is not a field"),
     "a missing field": (lambda: shape.fields({}, "x", {"a"}), "x.a", "is missing"),
     "an unknown field": (lambda: shape.fields({"a": 1, "b": 2}, "x", {"a"}), "x.b", "is not a field"),
     "an unknown field beside an optional one": (
