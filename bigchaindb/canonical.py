@@ -17,7 +17,6 @@ run of digits, many brackets), is the value walked in Python to find the culprit
 from __future__ import annotations
 
 import json
-import re
 from typing import Any, Final
 
 import rapidjson
@@ -30,8 +29,20 @@ MAX_DEPTH: Final = 64
 MAX_INTEGER: Final = 2**53 - 1
 
 _SHOWN_CHARACTERS: Final = 40
-# Anchored to what stands before a number: looking for digits anywhere takes three times as long.
-_LONG_NUMBER: Final = re.compile(r"[:\[,]-?[0-9]{16}")
+# To find a long run of digits, make them all the same and look for sixteen: many times as fast as a regular expression.
+_SAME_DIGITS: Final = bytes.maketrans(b"0123456789", b"0000000000")
+_LONG_RUN: Final = b"0" * 16
+
+# Made once, since the functions of the same names would make them for every call.
+_encode: Final = rapidjson.Encoder(
+    sort_keys=True,
+    ensure_ascii=False,
+    number_mode=0,  # neither NaN nor infinities
+    bytes_mode=rapidjson.BM_NONE,
+    iterable_mode=rapidjson.IM_ONLY_LISTS,
+    mapping_mode=rapidjson.MM_ONLY_DICTS,
+)
+_decode: Final = rapidjson.Decoder(number_mode=0)
 
 
 def dumps(value: Any, where: str = "value") -> str:
@@ -48,19 +59,11 @@ def dumps(value: Any, where: str = "value") -> str:
         InvalidValue: the value has no canonical text; the message names the place and the reason.
     """
     try:
-        text: str = rapidjson.dumps(
-            value,
-            sort_keys=True,
-            ensure_ascii=False,
-            allow_nan=False,
-            bytes_mode=rapidjson.BM_NONE,
-            iterable_mode=rapidjson.IM_ONLY_LISTS,
-            mapping_mode=rapidjson.MM_ONLY_DICTS,
-        )
+        text: str = _encode(value)
     except (TypeError, ValueError, RecursionError, OverflowError) as error:
         _walk(value, where)
         raise InvalidValue(f"{where}: {_shorten(str(error))}", field=where) from error
-    if text[0] not in "{[" or text.count("{") + text.count("[") > MAX_DEPTH or _LONG_NUMBER.search(text):
+    if text.count("{") + text.count("[") > MAX_DEPTH or _LONG_RUN in text.encode().translate(_SAME_DIGITS):
         _walk(value, where)
     return text
 
@@ -101,13 +104,13 @@ def loads_canonical(text: str, where: str = "value") -> Any:
 
 def parse_trusted(text: str) -> Any:
     """Decode a text that `dumps` made and nobody else could have changed, without checking it again."""
-    return rapidjson.loads(text)
+    return _decode(text)
 
 
 def _parsed(text: str, where: str) -> tuple[Any, str]:
     """Return the value of a text, and its canonical text."""
     try:
-        value = rapidjson.loads(text, allow_nan=False)
+        value = _decode(text)
     except (ValueError, RecursionError) as error:
         raise _not_json(error, where) from error
     return value, dumps(value, where)
