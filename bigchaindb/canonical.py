@@ -17,11 +17,14 @@ run of digits, many brackets), is the value walked in Python to find the culprit
 from __future__ import annotations
 
 import json
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import rapidjson
 
 from bigchaindb.exceptions import InvalidValue
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = ["MAX_DEPTH", "MAX_INTEGER", "dumps", "loads", "loads_canonical", "parse_trusted"]
 
@@ -34,7 +37,7 @@ _SAME_DIGITS: Final = bytes.maketrans(b"0123456789", b"0000000000")
 _LONG_RUN: Final = b"0" * 16
 
 # Made once, since the functions of the same names would make them for every call.
-_encode: Final = rapidjson.Encoder(
+_encode: Final[Callable[[Any], Any]] = rapidjson.Encoder(
     sort_keys=True,
     ensure_ascii=False,
     number_mode=0,  # neither NaN nor infinities
