@@ -77,7 +77,7 @@ class _Child:
 
     def _start(self, now: float) -> None:
         # -P: what lies in the directory in which the node is started must not pass for a module.
-        command = [sys.executable, "-P", "-m", "bigchaindb.pipeline.worker", self.role]
+        command = [sys.executable, "-P", "-m", "bigchaindb.pipeline", self.role]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, text=True)  # noqa: S603 - our own module
         self._started_at = now
         assert self._process.stdin is not None  # noqa: S101 - asked for above

@@ -289,12 +289,9 @@ class Voter:
                 self._settle(valid, self._seat.head.sequence + len(rulings))
         for ruling in rulings:
             self._open.pop(ruling.block_id)
-            _log.info(
-                "block %s %s, %d transactions",
-                ruling.block_id,
-                "valid" if ruling.is_valid else "invalid",
-                ruling.transaction_count,
-            )
+            level = logging.DEBUG if ruling.is_valid else logging.INFO
+            verdict = "valid" if ruling.is_valid else "invalid"
+            _log.log(level, "block %s %s, %d transactions", ruling.block_id, verdict, ruling.transaction_count)
 
     def _settle(self, valid: Sequence[tuple[Block, list[Transaction]]], sequence: int) -> None:
         """Bring the index of holdings up to a decision, and let what a quorum has recorded wait no more."""

@@ -130,7 +130,3 @@ def _stop_at_end_of_input(stop: threading.Event) -> None:
     while sys.stdin.readline():
         pass
     stop.set()
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))

@@ -12,9 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bigchaindb import Bigchain
+from bigchaindb.config import load
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from bigchaindb.config import Config
 
 COMMAND = [sys.executable, "-m", "bigchaindb"]
 RUN_SECONDS = 60
@@ -71,7 +74,11 @@ class Machine:
 
     def bigchain(self) -> Bigchain:
         """Open the ledger as a user of this machine does."""
-        return Bigchain(self.config_path)
+        return Bigchain(self.config())
+
+    def config(self) -> Config:
+        """Read the configuration as a user of this machine does."""
+        return load(self.config_path, self.environment)
 
 
 class Running:

@@ -12,8 +12,8 @@ from bigchaindb.node.queries import Status
 
 if TYPE_CHECKING:
     from multiprocessing.synchronize import Barrier
-    from pathlib import Path
 
+    from bigchaindb.config import Config
     from tests.acceptance.machine import Machine
 
 PAIRS = 200
@@ -21,10 +21,10 @@ UNRELATED = 50
 SECONDS = 20
 
 
-def _write(path: Path, transactions: list[dict[str, Any]], barrier: Barrier, answers: Any) -> None:
+def _write(config: Config, transactions: list[dict[str, Any]], barrier: Barrier, answers: Any) -> None:
     """Write transactions in step with another process; tell which were refused as double spends."""
     refused = []
-    with Bigchain(path) as ledger:
+    with Bigchain(config) as ledger:
         for tx in transactions:
             barrier.wait()
             try:
@@ -57,7 +57,7 @@ def test_exactly_one_of_two_rivals_becomes_valid(initialised: Machine) -> None:
         context = multiprocessing.get_context("spawn")
         barrier, answers = context.Barrier(2), context.Queue()
         writers = [
-            context.Process(target=_write, args=(initialised.config_path, stream, barrier, answers))
+            context.Process(target=_write, args=(initialised.config(), stream, barrier, answers))
             for stream in streams
         ]
         for writer in writers:
