@@ -12,6 +12,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from bigchaindb.canonical import MAX_INTEGER
 from bigchaindb.crypto import VerifyingKey
 from bigchaindb.exceptions import BigchainDBError, InvalidKey
 from bigchaindb.model.timestamp import is_timestamp
@@ -34,7 +35,7 @@ def is_hash(value: object) -> bool:
 def _show(value: Any) -> str:
     if isinstance(value, dict | list):
         return f"a {type(value).__name__}"
-    if isinstance(value, int) and not isinstance(value, bool) and value.bit_length() > _SHOWN:
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) > MAX_INTEGER:
         return "a huge integer"
     text = repr(value)
     return text if len(text) <= _SHOWN else text[:_SHOWN] + "..."
@@ -84,8 +85,8 @@ class Shape:
         return value
 
     def integer(self, value: Any, field: str, *, least: int = 0) -> int:
-        """Want an int of at least so much."""
-        if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        """Want an int of at least so much, and no larger than canonical JSON can hold."""
+        if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= MAX_INTEGER:
             raise self.fail(field, f"must be an int of at least {least}, not {_show(value)}")
         return value
 

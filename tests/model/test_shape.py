@@ -60,6 +60,7 @@ BAD: dict[str, tuple[Callable[[], Any], str, str]] = {
     "a float": (lambda: shape.integer(1.0, "x"), "x", "not 1.0"),
     "a bool for an int": (lambda: shape.integer(value=True, field="x"), "x", "not True"),
     "too small an int": (lambda: shape.integer(0, "x", least=1), "x", "at least 1, not 0"),
+    "too large an int": (lambda: shape.integer(2**53, "x"), "x", "not a huge integer"),
     "a huge int for a str": (lambda: shape.text(10**5000, "x"), "x", "a huge integer"),
     "a bool for one": (lambda: shape.equals(value=True, field="x", wanted=1), "x", "must be 1, not True"),
     "a float for one": (lambda: shape.equals(1.0, "x", 1), "x", "must be 1, not 1.0"),
