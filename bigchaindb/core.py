@@ -136,12 +136,13 @@ class Bigchain:
         listed = list(private_keys) if isinstance(private_keys, list | tuple) else [private_keys]
         keys = {str(key.verifying_key): key for key in map(SigningKey, listed)}
         preimages = [s.encode() if isinstance(s, str) else s for s in secrets]
-        spent = self._spent_outputs(Transaction.from_dict(tx, self._node.max_transaction_bytes))
+        most = self._node.max_transaction_bytes
+        spent = self._spent_outputs(Transaction.from_dict(tx, most))
         try:
-            return sign_transaction(tx, keys, spent, secrets=preimages, now=self._node.block_time())
+            return sign_transaction(tx, keys, spent, secrets=preimages, now=self._node.block_time(), max_bytes=most)
         except MissingKey:
             # Where a deadline stands in the way now, whoever prepares for later may sign what the keys fit.
-            return sign_transaction(tx, keys, spent, secrets=preimages)
+            return sign_transaction(tx, keys, spent, secrets=preimages, max_bytes=most)
 
     def verify_signature(self, tx: Any) -> bool:
         """Tell whether a transaction is well formed and its fulfillments are valid now; nothing else is checked."""

@@ -23,6 +23,7 @@ from bigchaindb.exceptions import (
 from bigchaindb.model.reference import OutputRef
 from bigchaindb.model.shape import Shape
 from bigchaindb.model.transaction import (
+    DEFAULT_MAX_BYTES,
     VERSION,
     Fulfillment,
     Operation,
@@ -146,29 +147,28 @@ def _condition_for(owners: list[str]) -> dict[str, Any]:
     if not owners:
         return {"condition": None, "new_owners": None}
     keys = [cc.Ed25519Fulfillment(public_key=owner) for owner in owners]
-    if len(keys) == 1:
-        lock: cc.Fulfillment = keys[0]
-    else:
-        try:
+    lock: cc.Fulfillment = keys[0]
+    try:
+        if len(keys) > 1:
             lock = cc.ThresholdSha256Fulfillment(threshold=len(keys))
             for key in keys:
                 lock.add_subfulfillment(key)
-        except ConditionError as error:
-            raise _shape.fail("new_owners", str(error)) from error
-    details = canonical.parse_trusted(lock.serialize_json())
-    return {"condition": {"details": details, "uri": lock.condition_uri}, "new_owners": owners}
+        return {"condition": {"details": lock.to_json(), "uri": lock.condition_uri}, "new_owners": owners}
+    except ConditionError as error:
+        raise _shape.fail("new_owners", str(error)) from error
 
 
 # --- signing -----------------------------------------------------------------------------------------------
 
 
-def sign_transaction(
+def sign_transaction(  # noqa: PLR0913 - what it takes to sign
     document: Any,
     keys: Mapping[str, SigningKey],
     spent: Mapping[OutputRef, Output],
     *,
     secrets: Sequence[bytes] = (),
     now: str | None = None,
+    max_bytes: int = DEFAULT_MAX_BYTES,
 ) -> dict[str, Any]:
     """Return a transaction with every fulfillment made.
 
@@ -178,6 +178,7 @@ def sign_transaction(
         spent: the outputs that the inputs name.
         secrets: preimages that hash locks may ask for.
         now: Unix seconds at which deadlines are judged; None to sign whichever branch the keys fit.
+        max_bytes: how many bytes of canonical UTF-8 the unsigned document may have.
 
     Raises:
         TransactionMalformed: the document is not a transaction.
@@ -185,7 +186,7 @@ def sign_transaction(
         TransactionDoesNotExist: an input is not in `spent`.
         MissingKey: the keys and secrets do not fulfil a condition; the message names what is missing.
     """
-    transaction = Transaction.from_dict(document)
+    transaction = Transaction.from_dict(document, max_bytes)
     signed = transaction.to_dict()
     for fulfillment in transaction.fulfillments:
         output = _spent_output(fulfillment, spent)
