@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
-from bigchaindb.exceptions import BlockError
 from bigchaindb.model.block import Block
 from bigchaindb.model.building import create_transaction, sign_transaction
 from bigchaindb.model.signed import shape
@@ -94,6 +93,7 @@ class Genesis:
         if block.header.node not in federation or transaction.fulfillments[0].owners[0] != block.header.node:
             raise shape.fail("block.node_pubkey", "must be a member, and the maker of the transaction")
         shape.text(payload["name"], "payload.name")
-        if payload["quorum"] not in set(Quorum):
-            raise BlockError("payload.quorum: must be majority or two-thirds", field="payload.quorum")
-        return cls(block, transaction, federation, Quorum(payload["quorum"]))
+        quorum = shape.text(payload["quorum"], "payload.quorum")
+        if quorum not in set(Quorum):
+            raise shape.fail("payload.quorum", "must be majority or two-thirds")
+        return cls(block, transaction, federation, Quorum(quorum))
