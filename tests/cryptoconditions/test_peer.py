@@ -6,6 +6,7 @@ payloads with random bytes changed, is only read: there the reference is laxer, 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -30,8 +31,8 @@ CACHE = Path(tempfile.gettempdir()) / f"five-bells-condition-{VERSION}-for-{os.g
 INSTALL_SECONDS = 120
 ANSWER_SECONDS = 300
 MESSAGES = ["", "Hello World! Conditions are here!", "caf\u00e9 \u2713", "\U0001f600 \u65e5\u672c\u8a9e", "\x00"]
-BUILT_CASES = 260
-READ_CASES = 240
+BUILT_CASES = 240
+READ_CASES = 200
 
 
 @pytest.fixture(scope="module")
@@ -40,10 +41,10 @@ def package() -> Path:
     npm = shutil.which("npm")
     if shutil.which("node") is None or npm is None:
         pytest.skip("node and npm are needed to run five-bells-condition")
-    installed = CACHE / "node_modules/five-bells-condition"
-    if not installed.exists():
+    if not CACHE.exists():
         # Elsewhere first: an installation that was interrupted must not look complete.
-        with tempfile.TemporaryDirectory(prefix="five-bells-") as directory:
+        directory = Path(tempfile.mkdtemp(prefix="five-bells-condition-"))
+        try:
             command = [npm, "install", "--no-save", "--ignore-scripts", "--no-audit", "--no-fund"]
             result = subprocess.run(
                 [*command, f"five-bells-condition@{VERSION}"],
@@ -55,8 +56,14 @@ def package() -> Path:
             )
             if result.returncode:
                 pytest.skip(f"five-bells-condition {VERSION} cannot be installed: {result.stderr.strip()[-300:]}")
-            CACHE.mkdir(exist_ok=True)
-            shutil.copytree(Path(directory) / "node_modules", CACHE / "node_modules", dirs_exist_ok=True)
+            # Where another run was faster, its installation stays.
+            with contextlib.suppress(OSError):
+                directory.rename(CACHE)
+        finally:
+            shutil.rmtree(directory, ignore_errors=True)
+    if CACHE.stat().st_uid != os.getuid():
+        pytest.skip(f"{CACHE} is somebody else's")
+    installed = CACHE / "node_modules/five-bells-condition"
     found = json.loads((installed / "package.json").read_text())["version"]
     assert found == VERSION
     return installed

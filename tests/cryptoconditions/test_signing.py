@@ -88,7 +88,7 @@ def test_nothing_given_is_changed() -> None:
     fulfilled = cc.fulfil(locked, MESSAGE, given_keys)
     assert locked.serialize_json() == before
     assert given_keys == keys(ALICE)
-    for node in cc.walk(locked):
+    for node in list(cc.walk(locked)):
         if isinstance(node, cc.ThresholdSha256Fulfillment | cc.InvertedThresholdSha256Fulfillment):
             node.subconditions.clear()
     assert fulfilled.condition_uri == cc.Fulfillment.from_json(json.loads(before)).condition_uri

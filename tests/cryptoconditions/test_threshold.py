@@ -530,6 +530,9 @@ def test_errors_name_the_sub() -> None:
     with pytest.raises(ConditionError) as caught:
         cc.Fulfillment.from_json({**JSON, "subfulfillments": [SUBS[0], {**SUBS[1], "public_key": "x"}]})
     assert caught.value.field == "fulfillment.subfulfillments[1].public_key"
+    with pytest.raises(ConditionError) as caught:
+        cc.Fulfillment.from_json({**JSON, "subfulfillments": [SUBS[0], {**SUBS[1], "weight": True}]})
+    assert caught.value.field == "fulfillment.subfulfillments[1].weight"
 
 
 def test_stand_ins_are_told_as_conditions() -> None:
