@@ -172,7 +172,8 @@ class Storage(ABC):
     def place_votes(self, votes: Sequence[VoteRow]) -> list[str]:
         """Fill voting places, each by one atomic conditional write; return the text that now stands in each.
 
-        An empty place is filled.  One that holds the text `replaces` is filled anew.  Any other stays as it is.
+        An empty place is filled.  One that holds the text `replaces` is filled anew.  Any other stays as it is, and a
+        different text that found it taken is kept as evidence.
         """
 
     @abstractmethod
@@ -181,11 +182,14 @@ class Storage(ABC):
 
     @abstractmethod
     def keep_evidence(self, votes: Sequence[VoteRow]) -> None:
-        """Keep a vote that lost its place to another by the same node; the first per place is kept."""
+        """Keep texts that found their place taken, or that were taken out of it; the first four per place are kept.
+
+        Nothing is checked here: whether a text is a vote of that node at all, whoever reads `evidence` finds out.
+        """
 
     @abstractmethod
     def evidence(self, limit: int) -> list[VoteRow]:
-        """Return up to `limit` votes kept as evidence, oldest first."""
+        """Return up to `limit` texts kept as evidence, oldest first."""
 
     # --- decisions -------------------------------------------------------------------------------------------
 
