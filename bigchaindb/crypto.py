@@ -6,6 +6,7 @@ Invariants:
 - Keys travel as base58 of 32 bytes, signatures as base58 of 64 bytes; base58 is decoded only after its length was
   checked, because decoding takes quadratic time.
 - Signatures are made and checked by libsodium and nothing else: verifiers disagree on odd points.
+- What is no key, and what cannot be hashed, signed or checked, is refused with an error of ours.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import nacl.exceptions
 import nacl.utils
 from Crypto.Hash import keccak
 
-from bigchaindb.exceptions import InvalidKey
+from bigchaindb.exceptions import InvalidKey, InvalidValue
 
 __all__ = [
     "SigningKey",
@@ -44,10 +45,9 @@ def hash_bytes(data: bytes) -> bytes:
     """Return the 32-byte Keccak-256 of bytes.
 
     Raises:
-        TypeError: `data` is not bytes.
+        InvalidValue: `data` is not bytes.
     """
-    if not isinstance(data, bytes):  # the library takes None for no bytes at all
-        raise TypeError(f"hash_bytes takes bytes, not {type(data).__name__}")
+    _want_bytes(data, "data")  # the library takes None for no bytes at all
     return keccak.new(data=data, digest_bits=_BITS).digest()
 
 
@@ -55,12 +55,23 @@ def hash_data(text: str) -> str:
     """Return the Keccak-256 of a text's UTF-8 bytes as 64 hexadecimal characters.
 
     Raises:
-        TypeError: `text` is not a str.
-        UnicodeEncodeError: `text` holds a lone surrogate.
+        InvalidValue: `text` is not a str, or holds a lone surrogate, which UTF-8 cannot carry.
     """
     if not isinstance(text, str):
-        raise TypeError(f"hash_data takes a str, not {type(text).__name__}")
-    return keccak.new(data=text.encode(), digest_bits=_BITS).hexdigest()
+        raise InvalidValue(f"text: is {type(text).__name__}, not str", field="text")
+    return keccak.new(data=_utf_8(text, "text"), digest_bits=_BITS).hexdigest()
+
+
+def _utf_8(text: str, field: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidValue(f"{field}: has a lone surrogate, which UTF-8 cannot carry", field=field) from error
+
+
+def _want_bytes(value: bytes, field: str) -> None:
+    if not isinstance(value, bytes):
+        raise InvalidValue(f"{field}: is {type(value).__name__}, not bytes", field=field)
 
 
 def decode_base58(text: str, byte_count: int, max_characters: int) -> bytes:
@@ -72,24 +83,24 @@ def decode_base58(text: str, byte_count: int, max_characters: int) -> bytes:
         max_characters: refuse longer text unread.
 
     Raises:
-        ValueError: not a str, too long, not base58, or another number of bytes.  The message has no subject, so
+        InvalidValue: not a str, too long, not base58, or another number of bytes.  The message has no subject, so
             that callers can put the name of the field before it.
     """
     if not isinstance(text, str):
-        raise ValueError(f"is {type(text).__name__}, not a base58 string")  # noqa: TRY004 - one error for everything that is no key
+        raise InvalidValue(f"is {type(text).__name__}, not a base58 string")
     if not text or len(text) > max_characters:
-        raise ValueError(f"has {len(text)} characters: base58 of {byte_count} bytes has 1 to {max_characters}")
+        raise InvalidValue(f"has {len(text)} characters: base58 of {byte_count} bytes has 1 to {max_characters}")
     if not _BASE58.fullmatch(text):  # the library would overlook white space at the end
-        raise ValueError(f"{text!r} is not base58")
+        raise InvalidValue(f"{text!r} is not base58")
     data = base58.b58decode(text)
     if len(data) != byte_count:
-        raise ValueError(f"{text!r} is base58 of {len(data)} bytes, not {byte_count}")
+        raise InvalidValue(f"{text!r} is base58 of {len(data)} bytes, not {byte_count}")
     return data
 
 
 def _public_key_bytes(public_key: str) -> bytes:
     if not isinstance(public_key, str):  # here, since the cache could not even look up a list
-        raise ValueError(f"is {type(public_key).__name__}, not a base58 string")  # noqa: TRY004 - as in decode_base58
+        raise InvalidValue(f"is {type(public_key).__name__}, not a base58 string")
     return _decode_key(public_key)
 
 
@@ -101,20 +112,27 @@ def _decode_key(public_key: str) -> bytes:
 @functools.lru_cache(maxsize=4096)
 def _encode_key(key: bytes) -> str:
     if len(key) != KEY_BYTES:
-        raise ValueError(f"has {len(key)} bytes, not {KEY_BYTES}")
+        raise InvalidValue(f"has {len(key)} bytes, not {KEY_BYTES}")
     return base58.b58encode(key).decode("ascii")
 
 
 def _message_bytes(message: str | bytes) -> bytes:
     if isinstance(message, str):
-        return message.encode()
+        return _utf_8(message, "message")
     if not isinstance(message, bytes):
-        raise TypeError(f"a message is str or bytes, not {type(message).__name__}")
+        raise InvalidValue(f"message: is {type(message).__name__}, not str or bytes", field="message")
     return message
 
 
 def verify(public_key: bytes, message: bytes, signature: bytes) -> bool:
-    """Tell whether a 64-byte Ed25519 signature of a message was made with the key; never raises for bad ones."""
+    """Tell whether a 64-byte Ed25519 signature of a message was made with the key.
+
+    Raises:
+        InvalidValue: an argument is not bytes; bad bytes are just no signature.
+    """
+    _want_bytes(public_key, "public_key")
+    _want_bytes(message, "message")
+    _want_bytes(signature, "signature")
     if len(public_key) != KEY_BYTES or len(signature) != SIGNATURE_BYTES:
         return False
     try:
@@ -142,19 +160,21 @@ class VerifyingKey:
             else:
                 self._text = public_key
                 self._bytes = _public_key_bytes(public_key)
-        except ValueError as error:
+        except InvalidValue as error:
             raise InvalidKey(f"public key {error}", field="public_key") from error
 
     def verify(self, message: str | bytes, signature: str | bytes) -> bool:
         """Tell whether `signature` (base58, or 64 bytes) of `message` (str is signed as UTF-8) is this key's.
 
+        What is no signature at all is not this key's.
+
         Raises:
-            TypeError: `message` is neither str nor bytes.
+            InvalidValue: `message` is neither str nor bytes, or holds a lone surrogate, which nobody can sign.
         """
+        data = _message_bytes(message)
         try:
             raw = _signature_bytes(signature)
-            data = _message_bytes(message)
-        except ValueError:  # no base58 of 64 bytes; or a lone surrogate, which nobody can have signed
+        except InvalidValue:
             return False
         return verify(self._bytes, data, raw)
 
@@ -189,7 +209,7 @@ def _seed_or_none(private_key: str) -> bytes | None:
     # None, since an error raised while another is handled would carry that one's text, which is the secret.
     try:
         return decode_base58(private_key, KEY_BYTES, KEY_CHARACTERS)
-    except ValueError:
+    except InvalidValue:
         return None
 
 
@@ -219,8 +239,7 @@ class SigningKey:
         """Return the base58 signature of a message; a str is signed as UTF-8.
 
         Raises:
-            TypeError: `message` is neither str nor bytes.
-            UnicodeEncodeError: `message` holds a lone surrogate.
+            InvalidValue: `message` is neither str nor bytes, or holds a lone surrogate.
         """
         return base58.b58encode(self.sign_bytes(message)).decode("ascii")
 
@@ -228,13 +247,17 @@ class SigningKey:
         """Return the 64-byte signature of a message; a str is signed as UTF-8.
 
         Raises:
-            TypeError: `message` is neither str nor bytes.
-            UnicodeEncodeError: `message` holds a lone surrogate.
+            InvalidValue: `message` is neither str nor bytes, or holds a lone surrogate.
         """
         return nacl.bindings.crypto_sign(_message_bytes(message), self._key)[:SIGNATURE_BYTES]
 
     def derive_secret(self, purpose: bytes) -> bytes:
-        """Return 32 bytes that only the holder of this key can compute, another for every purpose."""
+        """Return 32 bytes that only the holder of this key can compute, another for every purpose.
+
+        Raises:
+            InvalidValue: `purpose` is not bytes.
+        """
+        _want_bytes(purpose, "purpose")
         return hash_bytes(b"bigchaindb secret\x00" + purpose + b"\x00" + self._key[:KEY_BYTES])
 
     def __repr__(self) -> str:

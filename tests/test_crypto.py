@@ -16,7 +16,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from bigchaindb import canonical, crypto
-from bigchaindb.exceptions import InvalidKey
+from bigchaindb.exceptions import InvalidKey, InvalidValue
 
 PUBLISHED = json.loads((Path(__file__).parent / "vectors" / "published_transactions.json").read_text())
 
@@ -110,18 +110,18 @@ def test_the_hash_is_of_utf_8_and_is_not_the_sha3_of_fips_202(text: str) -> None
 
 @pytest.mark.parametrize("data", [None, "text", 1, bytearray(b"x")], ids=type)
 def test_only_bytes_are_hashed_as_bytes(data: Any) -> None:
-    with pytest.raises(TypeError, match="hash_bytes takes bytes"):
+    with pytest.raises(InvalidValue, match=r"^data: is \w+, not bytes"):
         crypto.hash_bytes(data)
 
 
 @pytest.mark.parametrize("text", [None, b"text", 1], ids=type)
 def test_only_text_is_hashed_as_text(text: Any) -> None:
-    with pytest.raises(TypeError, match="hash_data takes a str"):
+    with pytest.raises(InvalidValue, match=r"^text: is \w+, not str"):
         crypto.hash_data(text)
 
 
 def test_a_lone_surrogate_has_no_hash() -> None:
-    with pytest.raises(UnicodeEncodeError):
+    with pytest.raises(InvalidValue, match="lone surrogate"):
         crypto.hash_data("\ud800")
 
 
@@ -298,20 +298,20 @@ def test_no_key_of_another_size_verifies(size: int) -> None:
     assert not crypto.verify(bytes(size), MESSAGE, bytes(64))
 
 
-def test_nothing_was_signed_with_a_lone_surrogate() -> None:
+def test_nothing_can_be_signed_that_has_a_lone_surrogate() -> None:
     key = crypto.SigningKey(crypto.generate_key_pair()[0])
-    assert not key.verifying_key.verify("\ud800", key.sign(MESSAGE))
-    with pytest.raises(UnicodeEncodeError):
-        key.sign("\ud800")
+    for call in (key.sign, lambda message: key.verifying_key.verify(message, key.sign(MESSAGE))):
+        with pytest.raises(InvalidValue, match="lone surrogate"):
+            call("\ud800")
 
 
 @pytest.mark.parametrize("message", [None, 1, bytearray(b"x"), memoryview(b"x"), ["x"]], ids=type)
 def test_a_message_is_text_or_bytes(message: Any) -> None:
     key = crypto.SigningKey(crypto.generate_key_pair()[0])
     for call in (key.sign, key.sign_bytes):
-        with pytest.raises(TypeError, match="a message is str or bytes"):
+        with pytest.raises(InvalidValue, match=r"^message: is \w+, not str or bytes"):
             call(message)
-    with pytest.raises(TypeError, match="a message is str or bytes"):
+    with pytest.raises(InvalidValue, match=r"^message: is \w+, not str or bytes"):
         key.verifying_key.verify(message, key.sign("x"))
 
 
