@@ -69,7 +69,7 @@ def test_another_json_library_reads_the_same_value(value: Any) -> None:
 
 
 @given(VALUES, st.integers(0, 3), st.booleans())
-def test_any_spelling_of_a_value_is_read_as_that_value(value: Any, indent: int, ascii_only: bool) -> None:  # noqa: FBT001
+def test_any_spelling_of_a_value_is_read_as_that_value(value: Any, indent: int, ascii_only: bool) -> None:
     text = json.dumps(value, indent=indent, ensure_ascii=ascii_only)
     assert canonical.dumps(canonical.loads(text)) == canonical.dumps(value)
 

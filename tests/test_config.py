@@ -570,7 +570,7 @@ def test_a_file_of_somebody_else_cannot_be_read(home: dict[str, str]) -> None:
 def test_importing_reads_nothing() -> None:
     # A bad environment would be noticed.
     command = [sys.executable, "-c", "import bigchaindb.config"]
-    subprocess.run(command, check=True, env={"BIGCHAINDB_NONSENSE": "1", "PYTHONPATH": os.pathsep.join(sys.path)})  # noqa: S603 - our own interpreter
+    subprocess.run(command, check=True, env={"BIGCHAINDB_NONSENSE": "1", "PYTHONPATH": os.pathsep.join(sys.path)})
 
 
 # --- writing the file --------------------------------------------------------------------------------------
