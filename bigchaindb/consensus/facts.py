@@ -44,6 +44,12 @@ class Facts:
         """Tell whether a transaction stands in an undecided block."""
         return any(s.verdict is None for s in self.standings(txid))
 
+    def is_found(self, transaction: Transaction, block_id: str) -> bool:
+        """Tell whether the view knows a transaction by its block and by all that it spends, as it will have to later."""
+        return any(s.block_id == block_id for s in self.standings(transaction.id)) and all(
+            transaction.id in self._spenders.get(ref, ()) for ref in transaction.inputs
+        )
+
     def rivals(self, transaction: Transaction) -> list[tuple[OutputRef, str]]:
         """Return (output, transaction id) of every other stored transaction that spends the same."""
         return [

@@ -6,6 +6,7 @@ Invariants:
   the view says is decided valid, or backed by this node and not decided invalid.
 - A "no" is final, so it is given only for what no later event can mend; what may resolve itself is waited for.
 - Every reason to say "no" comes before any reason to wait.
+- A yes is given only to what the view will find again, by transaction and by what is spent, when a rival comes.
 """
 
 from __future__ import annotations
@@ -165,6 +166,9 @@ def _waits(block: Block, transactions: Sequence[Transaction], facts: Facts, time
         return Wait(f"block time {block.header.timestamp} is more than {MAX_AHEAD_SECONDS:.0f} s ahead")
     earlier: set[str] = set()
     for transaction in transactions:
+        if not facts.is_found(transaction, block.id):
+            # Whoever is asked later about a rival would not find this one, so a yes now would not be remembered.
+            return Wait(f"transaction {transaction.id} is not indexed by its block and inputs")
         for standing in facts.standings(transaction.id, but=block.id):
             if standing.backed and standing.live:
                 return Wait(f"transaction {transaction.id} is in undecided block {standing.block_id}")
