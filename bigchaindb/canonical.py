@@ -32,6 +32,7 @@ MAX_DEPTH: Final = 64
 MAX_INTEGER: Final = 2**53 - 1
 
 _SHOWN_CHARACTERS: Final = 40
+_SHOWN_TYPES: Final = (str, bytes, int, float, bool, type(None))
 # To find a long run of digits, make them all the same and look for sixteen: many times as fast as a regular expression.
 _SAME_DIGITS: Final = bytes.maketrans(b"0123456789", b"0000000000")
 _LONG_RUN: Final = b"0" * 16
@@ -217,6 +218,8 @@ def _shorten(text: str) -> str:
 
 
 def _show(value: Any) -> str:
+    if type(value) not in _SHOWN_TYPES:  # what others made may be too deep to show, or show itself as it likes
+        return _shorten(f"<{type(value).__name__}>")
     if isinstance(value, int) and abs(value) > MAX_INTEGER:
         return "a huge integer"
     return _shorten(repr(value))

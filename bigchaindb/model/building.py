@@ -21,7 +21,7 @@ from bigchaindb.exceptions import (
     TransactionMalformed,
 )
 from bigchaindb.model.reference import OutputRef
-from bigchaindb.model.shape import Shape
+from bigchaindb.model.shape import Shape, shown
 from bigchaindb.model.transaction import (
     DEFAULT_MAX_BYTES,
     VERSION,
@@ -120,7 +120,7 @@ def create_transaction(  # noqa: PLR0913 - the walkthrough's five, and the time
 
 def _operation(operation: Any, inputs: Sequence[OutputRef]) -> Operation:
     if not isinstance(operation, str) or operation not in Operation.__members__:
-        raise OperationError(f"operation: must be CREATE or TRANSFER, not {str(operation)[:20]!r}", field="operation")
+        raise OperationError(f"operation: must be CREATE or TRANSFER, not {shown(operation)}", field="operation")
     if operation == Operation.TRANSFER and not inputs:
         raise OperationError("inputs: a TRANSFER spends at least one output", field="inputs")
     if operation != Operation.TRANSFER and inputs:

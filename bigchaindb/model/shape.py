@@ -21,10 +21,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from collections.abc import Set as AbstractSet
 
-__all__ = ["Shape", "is_hash"]
+__all__ = ["Shape", "is_hash", "shown"]
 
 _HASH: Final = re.compile("[0-9a-f]{64}")
 _SHOWN: Final = 60
+_SHOWN_TYPES: Final = (str, bytes, int, float, bool, type(None))
 
 
 def is_hash(value: object) -> bool:
@@ -32,13 +33,18 @@ def is_hash(value: object) -> bool:
     return isinstance(value, str) and _HASH.fullmatch(value) is not None
 
 
-def _show(value: Any) -> str:
-    if isinstance(value, dict | list):
-        return f"a {type(value).__name__}"
-    if isinstance(value, int) and not isinstance(value, bool) and abs(value) > MAX_INTEGER:
+def shown(value: Any) -> str:
+    """Return what an error message calls a value: short, and never failing, however odd the value is."""
+    if type(value) not in _SHOWN_TYPES:  # what others made may be too deep to show, or show itself as it likes
+        return f"a {type(value).__name__}"[:_SHOWN]
+    if isinstance(value, int) and abs(value) > MAX_INTEGER:
         return "a huge integer"
     text = repr(value)
     return text if len(text) <= _SHOWN else text[:_SHOWN] + "..."
+
+
+def _key_name(key: Any) -> str:
+    return key[:_SHOWN] if isinstance(key, str) and key.isprintable() else shown(key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,20 +66,19 @@ class Shape:
     ) -> dict[str, Any]:
         """Want a dict with these keys, neither fewer nor more but for the optional; "" names the whole document."""
         if not isinstance(value, dict):
-            raise self.fail(field or "document", f"must be a dict, not {_show(value)}")
+            raise self.fail(field or "document", f"must be a dict, not {shown(value)}")
         if value.keys() != names:
             prefix = f"{field}." if field else ""
             for name in sorted(names - value.keys()):
                 raise self.fail(f"{prefix}{name}", "is missing")
-            for name in sorted(map(str, value.keys() - names - optional)):
-                shown = name if name.isprintable() else repr(name)
-                raise self.fail(f"{prefix}{shown[:_SHOWN]}", "is not a field of this document")
+            for name in sorted(map(_key_name, value.keys() - names - optional)):
+                raise self.fail(f"{prefix}{name}", "is not a field of this document")
         return value
 
     def items(self, value: Any, field: str, *, least: int = 1) -> list[Any]:
         """Want a list of at least so many items."""
         if not isinstance(value, list):
-            raise self.fail(field, f"must be a list, not {_show(value)}")
+            raise self.fail(field, f"must be a list, not {shown(value)}")
         if len(value) < least:
             raise self.fail(field, f"must have at least {least} item" + "s" * (least != 1))
         return value
@@ -81,30 +86,30 @@ class Shape:
     def text(self, value: Any, field: str) -> str:
         """Want a str."""
         if not isinstance(value, str):
-            raise self.fail(field, f"must be a str, not {_show(value)}")
+            raise self.fail(field, f"must be a str, not {shown(value)}")
         return value
 
     def integer(self, value: Any, field: str, *, least: int = 0) -> int:
         """Want an int of at least so much, and no larger than canonical JSON can hold."""
         if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= MAX_INTEGER:
-            raise self.fail(field, f"must be an int of at least {least}, not {_show(value)}")
+            raise self.fail(field, f"must be an int of at least {least}, not {shown(value)}")
         return value
 
     def equals(self, value: Any, field: str, wanted: Any) -> None:
         """Want exactly this int or str."""
         if value != wanted or type(value) is not type(wanted):
-            raise self.fail(field, f"must be {wanted!r}, not {_show(value)}")
+            raise self.fail(field, f"must be {wanted!r}, not {shown(value)}")
 
     def hash(self, value: Any, field: str) -> str:
         """Want a hash."""
         if not is_hash(value):
-            raise self.fail(field, f"must be a hash (64 characters 0-9 a-f), not {_show(value)}")
+            raise self.fail(field, f"must be a hash (64 characters 0-9 a-f), not {shown(value)}")
         return str(value)
 
     def timestamp(self, value: Any, field: str) -> str:
         """Want a timestamp."""
         if not is_timestamp(value):
-            raise self.fail(field, f"must be Unix seconds with six decimals in a str, not {_show(value)}")
+            raise self.fail(field, f"must be Unix seconds with six decimals in a str, not {shown(value)}")
         return str(value)
 
     def key(self, value: Any, field: str) -> str:
