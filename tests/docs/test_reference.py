@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import click
@@ -10,7 +11,7 @@ import pytest
 import bigchaindb
 from bigchaindb import config, cryptoconditions, exceptions
 from docs.reference import commands, commands_markdown, settings_markdown
-from tests.docs.pages import DOCS, ROOT
+from tests.docs.pages import DOCS, ROOT, blocks
 
 SETTINGS = {setting.path: setting for setting in config.reference()}
 COMMANDS = {context.command_path: context for context in commands()}
@@ -40,6 +41,12 @@ def test_every_command_and_each_of_its_options_is_described(typed: str) -> None:
         assert parameter.help
         assert parameter.help in section
         assert all(spelling in section for spelling in parameter.opts)
+
+
+def test_the_configuration_shown_is_one_with_the_defaults() -> None:
+    (example,) = blocks((DOCS / "configuration.md").read_text(), "json")
+    parsed = config.parse(json.loads(example), "configuration.md")
+    assert parsed == config.new_config(parsed.keypair.private, parsed.keypair.public)
 
 
 @pytest.mark.parametrize(
