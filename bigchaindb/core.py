@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from bigchaindb import canonical, crypto
@@ -18,21 +19,24 @@ from bigchaindb.config import Config
 from bigchaindb.consensus.fulfillments import check_fulfillments
 from bigchaindb.crypto import SigningKey
 from bigchaindb.exceptions import (
+    ConfigurationError,
+    InvalidKey,
     InvalidValue,
     MissingKey,
+    OperationError,
     TransactionDoesNotExist,
     TransactionError,
+    TransactionMalformed,
 )
 from bigchaindb.model.building import as_inputs, create_transaction, sign_transaction
-from bigchaindb.model.shape import Shape
+from bigchaindb.model.shape import Shape, shown
 from bigchaindb.model.timestamp import format_timestamp
-from bigchaindb.model.transaction import Transaction
+from bigchaindb.model.transaction import Operation, Transaction
 from bigchaindb.node.opening import open_node
 from bigchaindb.node.queries import Queries, Status
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from bigchaindb.model.reference import OutputRef
     from bigchaindb.model.transaction import Output
@@ -40,6 +44,8 @@ if TYPE_CHECKING:
 __all__ = ["Bigchain"]
 
 _shape: Final = Shape(InvalidValue)
+_transaction_shape: Final = Shape(TransactionMalformed)
+_MAX_TIMEOUT_SECONDS: Final = 10**9
 
 
 class Bigchain:
@@ -67,6 +73,10 @@ class Bigchain:
             LedgerError: it holds no ledger, or another federation's.
         """
         if not isinstance(config, Config):
+            if config is not None and not isinstance(config, str | Path):
+                raise ConfigurationError(
+                    f"config: must be a Config, a path or None, not {shown(config)}", field="config"
+                )
             config = configuration.load(config, os.environ)
         self._node = open_node(config, time.time)
         self._queries = Queries(self._node)
@@ -113,9 +123,11 @@ class Bigchain:
 
         Raises:
             TransactionMalformed: an argument is of the wrong type or form.
-            OperationError: the operation does not exist, or its inputs do not go with it.
+            OperationError: the operation is neither of these, or its inputs do not go with it.
         """
         refs = as_inputs(inputs)
+        if isinstance(operation, str) and operation == Operation.GENESIS:
+            raise OperationError("operation: must be CREATE or TRANSFER: `init` makes the GENESIS", field="operation")
         timestamp = format_timestamp(self._node.clock())
         return create_transaction(current_owners, new_owners, refs, operation, payload=payload, timestamp=timestamp)
 
@@ -130,12 +142,12 @@ class Bigchain:
         Raises:
             TransactionMalformed, InvalidHash: it is no transaction; after a change, `id` has to be set anew.
             InvalidKey: a private key is none.
+            InvalidValue: a secret is none.
             MissingKey: a key or secret is missing; the message names the public key.
             TransactionDoesNotExist: an input is not in the ledger.
         """
-        listed = list(private_keys) if isinstance(private_keys, list | tuple) else [private_keys]
-        keys = {str(key.verifying_key): key for key in map(SigningKey, listed)}
-        preimages = [s.encode() if isinstance(s, str) else s for s in secrets]
+        keys = _signing_keys(private_keys)
+        preimages = _preimages(secrets)
         most = self._node.max_transaction_bytes
         spent = self._spent_outputs(Transaction.from_dict(tx, most))
         try:
@@ -205,7 +217,7 @@ class Bigchain:
             try:
                 parsed.append(self._transaction(tx))
             except TransactionError as error:
-                raise _numbered(error, i) from error
+                raise _numbered(error, i) from None
         for i, refusal in enumerate(self._node.validate(parsed)):
             if refusal is not None:
                 raise _numbered(refusal, i)
@@ -239,7 +251,15 @@ class Bigchain:
 
         Raises:
             TransactionTimeout: it is still undecided then.
+            InvalidValue: `timeout` is no number of seconds from 0 on.
         """
+        # NaN is not between any two numbers.
+        if (
+            not isinstance(timeout, int | float)
+            or isinstance(timeout, bool)
+            or not 0 <= timeout <= _MAX_TIMEOUT_SECONDS
+        ):
+            raise _shape.fail("timeout", f"must be a number of seconds from 0 on, not {shown(timeout)}")
         return self._queries.wait(_shape.hash(txid, "txid"), timeout)
 
     def get_owned_ids(self, public_key: str) -> list[dict[str, Any]]:
@@ -255,10 +275,13 @@ class Bigchain:
 
         Args:
             input: `{"txid", "cid"}`, or a transaction id, which means its output 0.
+
+        Raises:
+            TransactionMalformed: it is not one output.
         """
-        refs = as_inputs(input)
+        refs = as_inputs(input, "input")
         if len(refs) != 1:
-            raise _shape.fail("input", "must be one output")
+            raise _transaction_shape.fail("input", "must be one output")
         spender = self._queries.spender(refs[0])
         return self.get_transaction(spender) if spender else None
 
@@ -310,8 +333,8 @@ class Bigchain:
     def fulfillment_message(self, tx: Any, fid: int) -> str:
         """Return what a fulfillment of a transaction signs; see `bigchaindb.util.get_fulfillment_message`."""
         transaction = self._transaction(tx)
-        if not 0 <= fid < len(transaction.fulfillments):
-            raise _shape.fail("fulfillment", f"there is no fulfillment {fid} in this transaction")
+        if _transaction_shape.integer(fid, "fulfillment.fid") >= len(transaction.fulfillments):
+            raise _transaction_shape.fail("fulfillment.fid", f"there is no fulfillment {fid} in this transaction")
         fulfillment = transaction.fulfillments[fid]
         spent = self._spent_outputs(transaction)
         if fulfillment.input is not None and fulfillment.input not in spent:
@@ -333,5 +356,37 @@ def _input(ref: OutputRef) -> dict[str, Any]:
 
 def _numbered(error: TransactionError, index: int) -> TransactionError:
     """Return the same error, with the number of the transaction at fault."""
-    error.args = (f"transactions[{index}]: {error}",)
+    place = f"transactions[{index}]"
+    error.args = (f"{place}: {error}",)
+    error.field = f"{place}.{error.field}" if error.field else place
     return error
+
+
+def _signing_keys(private_keys: Any) -> dict[str, SigningKey]:
+    """Return the keys given, one or several, by their public halves."""
+    listed = private_keys if isinstance(private_keys, list | tuple) else [private_keys]
+    keys = {}
+    for i, private_key in enumerate(listed):
+        try:
+            key = SigningKey(private_key)
+        except InvalidKey as error:
+            place = "private_keys" if listed is not private_keys else f"private_keys[{i}]"
+            raise InvalidKey(f"{place}: {error}", field=place) from error
+        keys[str(key.verifying_key)] = key
+    return keys
+
+
+def _preimages(secrets: Any) -> list[bytes]:
+    if not isinstance(secrets, list | tuple):
+        raise _shape.fail("secrets", f"must be a list of secrets, not a {type(secrets).__name__}")  # it may be a secret
+    preimages = []
+    for i, secret in enumerate(secrets):
+        place = f"secrets[{i}]"
+        if not isinstance(secret, str | bytes):
+            raise _shape.fail(place, f"must be str or bytes, not a {type(secret).__name__}")
+        try:
+            preimages.append(secret if isinstance(secret, bytes) else secret.encode())
+        except UnicodeEncodeError:
+            # None of it in the message, nor as a cause: it is a secret.
+            raise _shape.fail(place, "has a lone surrogate, which UTF-8 cannot carry") from None
+    return preimages

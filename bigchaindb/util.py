@@ -6,8 +6,8 @@ from typing import Any, Final
 
 from bigchaindb import canonical
 from bigchaindb.core import Bigchain
-from bigchaindb.exceptions import TransactionMalformed
-from bigchaindb.model.shape import Shape
+from bigchaindb.exceptions import InvalidValue, TransactionMalformed
+from bigchaindb.model.shape import Shape, shown
 from bigchaindb.model.transaction import transaction_id
 
 __all__ = ["get_fulfillment_message", "get_hash_data"]
@@ -45,7 +45,12 @@ def get_fulfillment_message(
 
     Raises:
         TransactionError: the transaction is malformed, or the output it spends is not in the ledger.
+        InvalidValue: `serialized` is no bool, or `bigchain` is none.
     """
+    if not isinstance(serialized, bool):  # most likely a `bigchain` that slipped into its place
+        raise InvalidValue(f"serialized: must be a bool, not {shown(serialized)}", field="serialized")
+    if bigchain is not None and not isinstance(bigchain, Bigchain):
+        raise InvalidValue(f"bigchain: must be a Bigchain or None, not {shown(bigchain)}", field="bigchain")
     if not isinstance(fulfillment, dict):
         raise _shape.fail("fulfillment", "must be a dict")
     fid = _shape.integer(fulfillment.get("fid"), "fulfillment.fid")

@@ -43,11 +43,12 @@ __all__ = ["as_inputs", "create_transaction", "sign_transaction"]
 _shape: Final = Shape(TransactionMalformed)
 
 
-def as_inputs(inputs: Any) -> list[OutputRef]:
+def as_inputs(inputs: Any, field: str = "inputs") -> list[OutputRef]:
     """Read what users give as inputs.
 
     Args:
         inputs: None, a transaction id (meaning its output 0), `{"txid", "cid"}`, or a list of these.
+        field: what to call them in an error message.
 
     Raises:
         TransactionMalformed: anything else; the message names which.
@@ -55,8 +56,8 @@ def as_inputs(inputs: Any) -> list[OutputRef]:
     if inputs is None:
         return []
     if not isinstance(inputs, list):
-        return [_as_input(inputs, "inputs")]
-    return [_as_input(item, f"inputs[{i}]") for i, item in enumerate(inputs)]
+        return [_as_input(inputs, field)]
+    return [_as_input(item, f"{field}[{i}]") for i, item in enumerate(inputs)]
 
 
 def _as_input(value: Any, field: str) -> OutputRef:
