@@ -11,20 +11,21 @@ Invariants:
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, Final
 
 from bigchaindb import canonical
 from bigchaindb.consensus.tally import is_quorum
-from bigchaindb.exceptions import BigchainDBError, InvalidReceipt
+from bigchaindb.exceptions import BigchainDBError, InvalidReceipt, InvalidValue
 from bigchaindb.model.block import Header
 from bigchaindb.model.decision import Decision, Verdict
 from bigchaindb.model.genesis import Quorum
 from bigchaindb.model.merkle import merkle_path, root_from_path
-from bigchaindb.model.shape import Shape
+from bigchaindb.model.shape import Shape, shown
 from bigchaindb.model.transaction import Transaction
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
     from bigchaindb.model.block import Block
 
@@ -32,6 +33,7 @@ __all__ = ["make_receipt", "verify_receipt"]
 
 _FIELDS: Final = frozenset({"transaction", "index", "path", "block", "signature", "decisions"})
 _shape: Final = Shape(InvalidReceipt)
+_argument: Final = Shape(InvalidValue)
 
 
 def make_receipt(
@@ -69,11 +71,13 @@ def verify_receipt(receipt: Any, federation: Collection[str], quorum: str) -> st
 
     Raises:
         InvalidReceipt: something does not hold; the message says what.
-        ValueError: `quorum` is not a rule.
+        InvalidValue: `federation` is not a list of public keys, or `quorum` is not a rule.
     """
-    rule = Quorum(quorum)
+    members = _argument.keys(list(federation) if isinstance(federation, Collection) else federation, "federation")
+    if not isinstance(quorum, str) or quorum not in set(Quorum):
+        raise _argument.fail("quorum", f"must be majority or two-thirds, not {shown(quorum)}")
     try:
-        return _verify(receipt, federation, rule)
+        return _verify(receipt, members, Quorum(quorum))
     except InvalidReceipt:
         raise
     except BigchainDBError as error:

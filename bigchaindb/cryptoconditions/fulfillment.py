@@ -254,8 +254,11 @@ def walk(root: Node) -> Iterator[Node]:
     """Yield all nodes of a structure, each before what is beneath it.
 
     Raises:
-        ConditionError: nested too deep (which includes a structure that contains itself), or too many nodes.
+        ConditionError: `root` is no structure, or is nested too deep (which includes one that contains itself), or has
+            too many nodes.
     """
+    if not isinstance(root, Fulfillment | Condition):
+        raise ConditionError(f"{_ROOT}: is {type(root).__name__}, not a Fulfillment or Condition", field=_ROOT)
     census = Census()
     # A stack of our own: a structure that contains itself must not become a recursion.
     stack = [(root, 1)]

@@ -10,22 +10,22 @@ Invariants:
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Final
 
 from bigchaindb.cryptoconditions import deadline
 from bigchaindb.cryptoconditions.choices import best_walk
 from bigchaindb.cryptoconditions.codec import as_bytes
 from bigchaindb.cryptoconditions.condition import Condition
+from bigchaindb.cryptoconditions.fulfillment import Fulfillment
 from bigchaindb.cryptoconditions.leaves import Ed25519Fulfillment, PreimageSha256Fulfillment
 from bigchaindb.cryptoconditions.prefix import PrefixSha256Fulfillment
 from bigchaindb.cryptoconditions.threshold import InvertedThresholdSha256Fulfillment, ThresholdSha256Fulfillment
 from bigchaindb.exceptions import CannotFulfil, ConditionError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
     from bigchaindb.crypto import SigningKey
-    from bigchaindb.cryptoconditions.fulfillment import Fulfillment, Node
+    from bigchaindb.cryptoconditions.fulfillment import Node
 
 __all__ = ["fulfil"]
 
@@ -56,7 +56,13 @@ def fulfil(
         CannotFulfil: it takes other keys, secrets or another time; `missing_keys` names the public keys.
         ConditionError: an argument is malformed, or the structure breaks a limit.
     """
-    if isinstance(secrets, str | bytes):
+    if not isinstance(fulfillment, Fulfillment | Condition):
+        problem = f"is {type(fulfillment).__name__}, not a Fulfillment or Condition"
+        raise ConditionError(f"fulfillment: {problem}", field="fulfillment")
+    if not isinstance(signing_keys, Mapping):
+        problem = f"is {type(signing_keys).__name__}, not a mapping from public keys"
+        raise ConditionError(f"signing_keys: {problem}", field="signing_keys")
+    if not isinstance(secrets, Iterable) or isinstance(secrets, str | bytes):
         raise ConditionError("secrets: must be a list of secrets, not a single one", field="secrets")
     if not isinstance(fulfillment, Condition):
         fulfillment.check()

@@ -19,6 +19,7 @@ Invariants:
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -34,8 +35,6 @@ from bigchaindb.cryptoconditions.limits import MAX_NODES, MAX_PAYLOAD_BYTES, MAX
 from bigchaindb.exceptions import ConditionError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from bigchaindb.cryptoconditions.limits import Census
 
 __all__ = ["InvertedThresholdSha256Fulfillment", "Subcondition", "ThresholdSha256Fulfillment"]
@@ -102,6 +101,8 @@ class _Threshold(Composite):
 
     @subconditions.setter
     def subconditions(self, subs: Iterable[Subcondition]) -> None:
+        if not isinstance(subs, Iterable):
+            raise ConditionError(f"subconditions: are {type(subs).__name__}, not a list", field="subconditions")
         self._subs = list(subs)
 
     def add_subfulfillment(self, subfulfillment: Fulfillment, weight: int = 1) -> None:
