@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from bigchaindb import canonical
 from bigchaindb.consensus.tally import is_quorum
 from bigchaindb.exceptions import BigchainDBError, InvalidReceipt, InvalidValue
-from bigchaindb.model.block import Header
+from bigchaindb.model.block import MAX_BYTES, Header
 from bigchaindb.model.decision import Decision, Verdict
 from bigchaindb.model.genesis import Quorum
 from bigchaindb.model.merkle import merkle_path, root_from_path
@@ -86,7 +86,8 @@ def verify_receipt(receipt: Any, federation: Collection[str], quorum: str) -> st
 
 def _verify(receipt: Any, federation: Collection[str], quorum: Quorum) -> str:
     fields = _shape.fields(receipt, "receipt", _FIELDS)
-    transaction = Transaction.from_dict(fields["transaction"])
+    # How large a transaction may be, each ledger says for itself; no block holds a larger one.
+    transaction = Transaction.from_dict(fields["transaction"], MAX_BYTES)
     header = Header.from_dict(fields["block"])
     if list(header.voters) != sorted(federation):
         raise _shape.fail("block.voters", "are not the federation")
