@@ -15,7 +15,7 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TextIO
 
 import click
 
@@ -24,7 +24,15 @@ from bigchaindb import crypto
 from bigchaindb.exceptions import BigchainDBError, ConfigurationError, NodeAlreadyRunning
 from bigchaindb.logs import set_up_logging
 from bigchaindb.node.lease import holder_of
-from bigchaindb.node.opening import create_database, journal_path, open_database, open_node, remove_journals
+from bigchaindb.node.membership import adopt, check_may_change, with_member, without_member
+from bigchaindb.node.opening import (
+    create_database,
+    has_ledger,
+    journal_path,
+    open_database,
+    open_node,
+    remove_journals,
+)
 from bigchaindb.pipeline.supervisor import supervise
 from bigchaindb.version import __version__
 
@@ -211,6 +219,93 @@ def drop(*, yes: bool) -> None:
     if genesis:
         remove_journals(path, genesis.id)
     click.echo(f"Deleted {_database_name(config)}")
+
+
+# --- membership --------------------------------------------------------------------------------------------
+
+
+@cli.group()
+def keyring() -> None:
+    """Show or change who is a member of the federation, in this node's configuration.
+
+    The federation changes by one member at a time; every member makes the same change and restarts its node.
+    """
+
+
+@keyring.command("list")
+@_config_option
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print all federations so far, for `keyring adopt` of a newcomer."
+)
+def keyring_list(*, as_json: bool) -> None:
+    """Print the public keys of the members, this node's first."""
+    config, _ = _load()
+    if as_json:
+        history = [list(members) for members in (*config.earlier_federations, config.federation)]
+        click.echo(json.dumps(history, indent=4))
+    else:
+        click.echo("\n".join((config.keypair.public, *config.keyring)))
+
+
+@keyring.command("add")
+@_config_option
+@click.argument("key")
+def keyring_add(key: str) -> None:
+    """Make the node with this public KEY a member."""
+    _change_keyring(lambda config, has_begun: with_member(config, key, has_begun=has_begun))
+
+
+@keyring.command("remove")
+@_config_option
+@click.argument("key")
+def keyring_remove(key: str) -> None:
+    """Make the node with this public KEY a member no more."""
+    _change_keyring(lambda config, has_begun: without_member(config, key, has_begun=has_begun))
+
+
+@keyring.command("adopt")
+@_config_option
+@click.argument("file", type=click.File())
+def keyring_adopt(file: TextIO) -> None:
+    """Take over the federations in FILE, as `keyring list --json` of a member printed them ("-": standard input)."""
+    config, path = _load_file()
+    try:
+        history = json.load(file)
+    except ValueError as error:
+        raise ConfigurationError(f"{file.name}: is not JSON: {error}") from error
+    document = {**configuration.to_document(config), "earlier_federations": history}
+    parsed = configuration.parse(document, file.name).earlier_federations
+    if not parsed:
+        raise ConfigurationError(f"{file.name}: has no federation")
+    _write_keyring(adopt(config, parsed), path)
+
+
+def _change_keyring(change: Callable[[Config, bool], Config]) -> None:
+    config, path = _load_file()
+    in_force, _ = _load()
+    has_begun = has_ledger(in_force)
+    changed = change(config, has_begun)
+    if has_begun:
+        node = open_node(in_force, time.time)
+        try:
+            check_may_change(node)
+        finally:
+            node.storage.close()
+    _write_keyring(changed, path)
+
+
+def _load_file() -> tuple[Config, Path]:
+    """Load what the file alone says: what the environment sets must not be written into it."""
+    path = _config_path()
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("BIGCHAINDB_")}
+    document = configuration.to_document(configuration.load(path, environ))
+    document["database"]["path"] = json.loads(path.read_text()).get("database", {}).get("path")
+    return configuration.parse(document, str(path)), path
+
+
+def _write_keyring(config: Config, path: Path) -> None:
+    configuration.write(config, path, overwrite=True)
+    click.echo(f"The federation has {len(config.federation)} members now, as this node sees it; restart the node.")
 
 
 # --- looking -----------------------------------------------------------------------------------------------

@@ -98,8 +98,12 @@ def _document(section: Section) -> dict[str, Any]:
         value = getattr(section, item.name)
         if isinstance(value, Section):
             value = _document(value)
-        document[name] = list(value) if isinstance(value, tuple) else value
+        document[name] = _as_json(value)
     return document
+
+
+def _as_json(value: Any) -> Any:
+    return [_as_json(item) for item in value] if isinstance(value, tuple) else value
 
 
 def masked(config: Config) -> dict[str, Any]:

@@ -25,6 +25,7 @@ __all__ = [
     "DATABASE_NAME",
     "FULL_PATH",
     "HOST",
+    "LISTS_OF_PUBLIC_KEYS",
     "PORT",
     "PRIVATE_KEY",
     "PUBLIC_KEY",
@@ -258,6 +259,18 @@ def _public_keys(value: Any) -> tuple[str, ...]:
     return tuple(places)
 
 
+def _lists_of_public_keys(value: Any) -> tuple[tuple[str, ...], ...]:
+    if not isinstance(value, list | tuple):
+        raise Refused(f"is {json_type(value)}, not a list")
+    lists = []
+    for place, item in enumerate(value):
+        try:
+            lists.append(_public_keys(item))
+        except Refused as error:
+            raise Refused(f"item {place} {error}") from None
+    return tuple(lists)
+
+
 ADDRESS: Final = Kind("host:port", _address)
 HOST: Final = Kind("host name or address", _host)
 PORT: Final = integer(1, _MAX_PORT)
@@ -266,3 +279,8 @@ DATABASE_NAME: Final = Kind("name", _name)
 PUBLIC_KEY: Final = Kind("public key", _public_key)
 PRIVATE_KEY: Final = Kind("private key", _private_key)
 PUBLIC_KEYS: Final = Kind("list of public keys", _public_keys, lambda text: text.split(":") if text else [])
+LISTS_OF_PUBLIC_KEYS: Final = Kind(
+    "list of lists of public keys",
+    _lists_of_public_keys,
+    lambda text: [item.split(":") for item in text.split(",")] if text else [],
+)

@@ -187,6 +187,14 @@ class Config(Section):
     keyring: tuple[str, ...] = field(
         default=(), metadata=_about(kinds.PUBLIC_KEYS, "Public keys of the other members of the federation.")
     )
+    earlier_federations: tuple[tuple[str, ...], ...] = field(
+        default=(),
+        metadata=_about(
+            kinds.LISTS_OF_PUBLIC_KEYS,
+            "Members of every federation of this ledger before the present one, oldest first; kept by "
+            "`bigchaindb keyring`. In the environment, federations are separated by commas.",
+        ),
+    )
     backlog_reassign_delay_seconds: float = field(
         default=30.0,
         metadata=_about(

@@ -40,12 +40,16 @@ class Facts:
         """Tell whether a transaction stands in a block decided valid, other than one."""
         return any(s.verdict for s in self.standings(txid, but=but))
 
+    def is_valid_at_present(self, txid: str, *, but: str | None = None) -> bool:
+        """Tell whether a transaction stands in a block decided valid under the present federation, other than one."""
+        return any(s.verdict and s.present for s in self.standings(txid, but=but))
+
     def is_undecided(self, txid: str) -> bool:
         """Tell whether a transaction stands in an undecided block."""
         return any(s.verdict is None for s in self.standings(txid))
 
     def is_found(self, transaction: Transaction, block_id: str) -> bool:
-        """Tell whether the view knows a transaction by its block and by all that it spends, as it will have to later."""
+        """Tell whether the view knows a transaction by its block and by all that it spends, as it must later."""
         return any(s.block_id == block_id for s in self.standings(transaction.id)) and all(
             transaction.id in self._spenders.get(ref, ()) for ref in transaction.inputs
         )

@@ -3,7 +3,7 @@
 Invariants:
 
 - A node never votes valid on two blocks that conflict: whatever this module answers yes to conflicts with no block that
-  the view says is decided valid, or backed by this node and not decided invalid.
+  the view says is decided valid, or is backed by this node (or binds it) and not decided invalid.
 - A "no" is final, so it is given only for what no later event can mend; what may resolve itself is waited for.
 - Every reason to say "no" comes before any reason to wait.
 - A yes is given only to what the view will find again, by transaction and by what is spent, when a rival comes.
@@ -50,9 +50,15 @@ class Yes:
 
 @dataclass(frozen=True, slots=True)
 class No:
-    """Vote invalid, for this reason."""
+    """Vote invalid.
+
+    Attributes:
+        reason: why, for people.
+        rival_block: the block with which this one conflicts, where that is why.
+    """
 
     reason: str
+    rival_block: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +148,7 @@ def _judge_spends(block: Block, transactions: Sequence[Transaction], facts: Fact
     ids = {t.id for t in transactions}
     missing = facts.nowhere(txid for t in transactions for txid in facts.undecided_inputs(t))
     for transaction in transactions:
-        if facts.is_valid(transaction.id, but=block.id):
+        if facts.is_valid_at_present(transaction.id, but=block.id):
             return No(f"transaction {transaction.id}: is in another block decided valid")
         for ref in transaction.inputs:
             if ref in spent:
@@ -154,8 +160,9 @@ def _judge_spends(block: Block, transactions: Sequence[Transaction], facts: Fact
                 return No(f"transaction {transaction.id}: input {ref.txid} does not exist")
         for ref, rival in facts.rivals(transaction):
             for standing in facts.standings(rival, but=block.id):
-                if standing.verdict or (standing.verdict is None and standing.backed):
-                    return No(f"transaction {transaction.id}: output {ref.cid} of {ref.txid} is spent by {rival}")
+                if standing.verdict or (standing.verdict is None and (standing.backed or standing.binds)):
+                    reason = f"transaction {transaction.id}: output {ref.cid} of {ref.txid} is spent by {rival}"
+                    return No(reason, standing.block_id)
         earlier.add(transaction.id)
     return None
 

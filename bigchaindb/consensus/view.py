@@ -31,12 +31,16 @@ class Standing:
         verdict: True or False where this node has decided it, else None.
         backed: this node has voted valid on it.
         live: undecided, not stalled, and this node built it or voted valid on it.
+        binds: undecided, of an earlier federation, and somebody of its electorate voted valid on it (design.md 3.3).
+        present: its electorate is the present federation.
     """
 
     block_id: str
     verdict: bool | None
     backed: bool
     live: bool
+    binds: bool = False
+    present: bool = True
 
 
 class View(Protocol):

@@ -10,8 +10,8 @@ it casts, the hash being that of the signed text.
 Invariants:
 
 - Append only; a line counts when its newline is on disk.
-- An entry that the head never took is void: its generation is beyond the one from which a later epoch started, or, in
-  the last epoch, beyond the head's.
+- An entry that the head never took is void: its generation is one beyond that from which a later epoch started, or, in
+  the last epoch, one beyond the head's.  More than one beyond, no crash can explain.
 """
 
 from __future__ import annotations
@@ -45,6 +45,12 @@ __all__ = [
 
 
 _ENTRY: Final = frozenset({"epoch", "generation", "votes", "decisions"})
+
+
+_WENT_BACK: Final = (
+    "this node has cast more than its head in storage tells: the database was put back to an earlier state, or replaced; "
+    "bring the newest one back, since in this one acknowledged transactions are missing"
+)
 
 
 class Journal(Protocol):
@@ -172,23 +178,31 @@ def entry_line(epoch: int, generation: int, votes: Sequence[Vote], decisions: Se
     )
 
 
-def read_taken(journal: Journal, head_generation: int) -> Iterator[tuple[list[CastVote], list[CastDecision]]]:
+def read_taken(
+    journal: Journal, head_generation: int, head_epoch: int
+) -> Iterator[tuple[list[CastVote], list[CastDecision]]]:
     """Return what the head took, write by write, oldest first.
 
     Args:
         journal: read twice, line by line, so that a long one needs no memory.
         head_generation: the generation that the head is at.
+        head_epoch: the epoch that the head was at before this voter raised it.
 
     Raises:
-        JournalError: a line is damaged, or the journal ends before the head's generation.
+        JournalError: a line is damaged; or the journal ends before the head's generation (it was replaced), or goes on
+            behind what a crash can explain (storage was put back to an earlier state).
     """
     starts = sorted((d["epoch"], d["from_generation"]) for d in _documents(journal) if "from_generation" in d)
+    if starts and starts[-1][0] > head_epoch:
+        raise JournalError(_WENT_BACK)
     reached = 0
     for document in _documents(journal):
         if "from_generation" in document:
             continue
         later = bisect.bisect_right(starts, (document["epoch"], math.inf))
         last = starts[later][1] if later < len(starts) else head_generation
+        if document["generation"] > last + 1:
+            raise JournalError(_WENT_BACK)
         if document["generation"] > last:
             continue
         reached = max(reached, document["generation"])

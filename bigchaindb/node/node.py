@@ -15,6 +15,7 @@ from bigchaindb.consensus.admission import admit
 from bigchaindb.consensus.fulfillments import check_fulfillments
 from bigchaindb.exceptions import BlockError, FederationMismatch, LedgerError, TransactionError
 from bigchaindb.model.block import Block
+from bigchaindb.model.federations import Federations
 from bigchaindb.model.genesis import Genesis, Quorum
 from bigchaindb.model.timestamp import format_timestamp
 from bigchaindb.model.transaction import DEFAULT_MAX_BYTES, Transaction
@@ -90,7 +91,7 @@ class Node:
         key: the node's signing key.
         me: its public key.
         genesis: the ledger's beginning; `genesis.block.id` names the ledger.
-        federation: public keys of the members, sorted.
+        federations: the present one and all before it.
         quorum: how many votes decide.
         clock: returns Unix seconds.
         view: the ledger as this node sees it.
@@ -103,6 +104,7 @@ class Node:
         key: SigningKey,
         *,
         federation: Sequence[str],
+        earlier_federations: Sequence[Sequence[str]] = (),
         quorum: Quorum,
         clock: Callable[[], float],
         max_transaction_bytes: int = DEFAULT_MAX_BYTES,
@@ -121,7 +123,7 @@ class Node:
         self.key = key
         self.me = str(key.verifying_key)
         self.genesis = _read_genesis(storage, stored)
-        self.federation = tuple(sorted(federation))
+        self.federations = Federations.of(federation, earlier_federations)
         self.quorum = quorum
         self.clock = clock
         self.max_transaction_bytes = max_transaction_bytes
@@ -131,21 +133,26 @@ class Node:
                 f"{self.genesis.quorum}",
                 field="election.quorum",
             )
-        if self.genesis.federation != self.federation:
+        if self.genesis.federation != self.federations.founding:
             raise FederationMismatch(
-                f"keyring: this node's federation is {', '.join(self.federation)}; the ledger's is "
-                f"{', '.join(self.genesis.federation)}",
+                f"keyring: this node's federation is {', '.join(self.federations.founding)}; the ledger's is "
+                f"{', '.join(self.genesis.federation)} (the first of each, where there were several)",
                 field="keyring",
             )
         self.view = LedgerView(
             storage,
             self.me,
-            self.federation,
+            self.federations,
             marks=Marks(key),
             clock=clock,
             max_transaction_bytes=max_transaction_bytes,
             block_stall_seconds=block_stall_seconds,
         )
+
+    @property
+    def federation(self) -> tuple[str, ...]:
+        """Public keys of the present members, sorted."""
+        return self.federations.present
 
     @property
     def ledger(self) -> str:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from bigchaindb.config import Config
     from bigchaindb.storage.interface import Storage
 
-__all__ = ["create_database", "journal_path", "open_database", "open_node", "remove_journals"]
+__all__ = ["create_database", "has_ledger", "journal_path", "open_database", "open_node", "remove_journals"]
 
 
 def open_database(config: Config, *, create: bool = False) -> Storage:
@@ -49,6 +49,7 @@ def open_node(config: Config, clock: Callable[[], float]) -> Node:
             storage,
             SigningKey(config.keypair.private),
             federation=config.federation,
+            earlier_federations=config.earlier_federations,
             quorum=Quorum(config.election.quorum),
             clock=clock,
             max_transaction_bytes=config.limits.transaction_bytes,
@@ -75,6 +76,21 @@ def create_database(config: Config, clock: Callable[[], float]) -> Genesis:
             name=secrets.token_hex(16),
             clock=clock,
         )
+    finally:
+        storage.close()
+
+
+def has_ledger(config: Config) -> bool:
+    """Tell whether there is a ledger in the configured database.
+
+    Raises:
+        StorageError: as `open_database`, but for a file that is not there.
+    """
+    if config.database.backend == "sqlite" and not config.database.file.exists():
+        return False
+    storage = open_database(config)
+    try:
+        return storage.genesis() is not None
     finally:
         storage.close()
 

@@ -20,7 +20,7 @@ from bigchaindb.model.decision import Decision, Verdict
 from bigchaindb.model.timestamp import format_timestamp
 from bigchaindb.model.vote import Vote
 from bigchaindb.node.head import Head, PendingDecision
-from bigchaindb.node.journal import entry_line, read_taken, start_line
+from bigchaindb.node.journal import CastVote, entry_line, read_taken, start_line
 from bigchaindb.node.view import read_vote
 from bigchaindb.storage.records import DecisionRow, VoteRow
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from bigchaindb.crypto import SigningKey
     from bigchaindb.model.genesis import Genesis
-    from bigchaindb.node.journal import CastDecision, CastVote, Journal
+    from bigchaindb.node.journal import CastDecision, Journal
     from bigchaindb.storage.interface import Storage
 
 __all__ = ["Ballot", "Ruling", "Seat"]
@@ -84,7 +84,7 @@ class Seat:
         self._journal = journal
         self._clock = clock
         self.head = head
-        self._open_votes: dict[str, bool] = {}
+        self._open_votes: dict[str, CastVote] = {}
 
     @classmethod
     def take(
@@ -107,17 +107,33 @@ class Seat:
             raise Fenced("the head of this node changes all the time: is another voter running with its key?")
         seat = cls(storage, key, ledger=genesis.block.id, journal=journal, clock=clock, head=head)
         seat._fill(head)
+        try:
+            seat._compare_with_journal()
+        except JournalError as error:
+            if storage.registers([name]).get(name) != head.to_text():
+                raise Fenced("another voter has taken this node's seat meanwhile") from error
+            raise
         journal.append(start_line(head.epoch, head.generation))
-        seat._compare_with_journal()
         return seat
 
     def backed(self, block_ids: Collection[str]) -> set[str]:
         """Return which of these blocks this node has voted valid on, of those it has not decided."""
-        return {block_id for block_id in block_ids if self._open_votes.get(block_id)}
+        return {block_id for block_id in block_ids if self.vote_on(block_id)}
 
     def vote_on(self, block_id: str) -> bool | None:
         """Return how this node voted on a block that it has not decided; None if it did not."""
-        return self._open_votes.get(block_id)
+        cast = self._open_votes.get(block_id)
+        return cast.is_valid if cast else None
+
+    def check_place(self, block_id: str, text: str | None) -> None:
+        """Compare what stands in the place of a vote on an undecided block with what was cast.
+
+        Raises:
+            JournalError: it is gone, or was changed.
+        """
+        cast = self._open_votes.get(block_id)
+        if cast:
+            _check_vote(cast, text)
 
     @contextmanager
     def advance(self, ballots: Sequence[Ballot], rulings: Sequence[Ruling]) -> Iterator[None]:
@@ -140,7 +156,7 @@ class Seat:
             yield
         self.head = head
         for vote in votes:
-            self._open_votes[vote.block_id] = vote.is_valid
+            self._open_votes[vote.block_id] = CastVote(vote.block_id, vote.is_valid, crypto.hash_data(vote.text))
         for decision in decisions:
             self._open_votes.pop(decision.block_id, None)
 
@@ -227,7 +243,7 @@ class Seat:
         """
         votes: list[CastVote] = []
         decisions: list[CastDecision] = []
-        for cast_votes, cast_decisions in read_taken(self._journal, self.head.generation):
+        for cast_votes, cast_decisions in read_taken(self._journal, self.head.generation, self.head.epoch - 1):
             votes += cast_votes
             decisions += cast_decisions
             if len(votes) + len(decisions) >= _PAGE:
@@ -238,11 +254,8 @@ class Seat:
     def _compare(self, votes: Sequence[CastVote], decisions: Sequence[CastDecision]) -> None:
         places = self._storage.votes([vote.block_id for vote in votes])
         for vote in votes:
-            text = places.get(vote.block_id, {}).get(self._me)
-            if text is None or crypto.hash_data(text) != vote.hash:
-                problem = "is gone from" if text is None else "was changed in"
-                raise JournalError(f"this node's vote on block {vote.block_id} {problem} storage")
-            self._open_votes[vote.block_id] = vote.is_valid
+            _check_vote(vote, places.get(vote.block_id, {}).get(self._me))
+            self._open_votes[vote.block_id] = vote
         stored = self._decisions(decisions)
         for decision in decisions:
             text = stored.get(decision.sequence)
@@ -260,6 +273,12 @@ class Seat:
         first, last = min(sequences), max(sequences)
         rows = self._storage.decisions(self._me, first - 1, last - first + 1)
         return {row.sequence: row.text for row in rows}
+
+
+def _check_vote(cast: CastVote, text: str | None) -> None:
+    if text is None or crypto.hash_data(text) != cast.hash:
+        problem = "is gone from" if text is None else "was changed in"
+        raise JournalError(f"this node's vote on block {cast.block_id} {problem} storage")
 
 
 def _register(node: str) -> str:

@@ -24,10 +24,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
     from collections.abc import Set as AbstractSet
 
+    from bigchaindb.model.block import Header
+    from bigchaindb.model.federations import Federations
     from bigchaindb.model.reference import OutputRef
     from bigchaindb.model.transaction import Output
     from bigchaindb.node.marks import Marks
     from bigchaindb.storage.interface import Storage
+    from bigchaindb.storage.records import Standing as StoredStanding
     from bigchaindb.storage.records import StoredTransaction
 
 __all__ = ["BLOCK_STALL_SECONDS", "LedgerView"]
@@ -35,6 +38,7 @@ __all__ = ["BLOCK_STALL_SECONDS", "LedgerView"]
 BLOCK_STALL_SECONDS: Final = 30.0
 _STALL_DOUBLINGS: Final = 2
 _REMEMBERED: Final = 50_000
+_REMEMBERED_HEADERS: Final = 5_000
 
 
 class LedgerView:
@@ -44,7 +48,7 @@ class LedgerView:
         self,
         storage: Storage,
         me: str,
-        federation: tuple[str, ...],
+        federations: Federations,
         *,
         marks: Marks,
         clock: Callable[[], float],
@@ -54,20 +58,20 @@ class LedgerView:
         """Put the parts together; nothing is read yet."""
         self._storage = storage
         self._me = me
-        self._federation = federation
+        self._federations = federations
         self._marks = marks
         self._clock = clock
         self._max_transaction_bytes = max_transaction_bytes
         self._block_stall_seconds = block_stall_seconds
         self._verified: set[str] = set()
-        self._makers: dict[str, str] = {}
+        self._headers: dict[str, Header] = {}
         # Whoever holds the node's seat knows its votes better than storage, which others may alter.
         self.backing: Callable[[Collection[str]], AbstractSet[str]] = self._stored_backing
 
     @property
     def federation(self) -> tuple[str, ...]:
         """Public keys of the members, sorted."""
-        return self._federation
+        return self._federations.present
 
     # --- texts -----------------------------------------------------------------------------------------------
 
@@ -112,23 +116,40 @@ class LedgerView:
     def standings(self, ids: Collection[str]) -> dict[str, list[Standing]]:
         """Return the blocks in which each transaction id stands, in the order in which this node met them."""
         found = self._storage.standings(self._me, list(ids))
-        undecided = {s.block_id for standings in found.values() for s in standings if s.verdict is None}
+        notes = [note for standings in found.values() for note in standings]
+        undecided = {note.block_id for note in notes if note.verdict is None}
         backed = self.backing(undecided) if undecided else frozenset()
-        mine = self._made_here(undecided) if undecided else frozenset()
-        now = self._clock()
+        # Only who has seen more than one federation has to ask which one a block is of.
+        several = len(self._federations.history) > 1
+        headers = self._headers_of({note.block_id for note in notes} if several else undecided)
+        past = {block_id for block_id in headers if not self._is_present(headers[block_id])} if several else set()
+        binding = self.supported(undecided & past) if undecided & past else frozenset()
         answer: dict[str, list[Standing]] = {}
         for txid, standings in found.items():
             answer[txid] = []
-            for times, standing in enumerate(sorted(standings, key=lambda s: s.seen_at)):
-                patience = self._block_stall_seconds * 2 ** min(times, _STALL_DOUBLINGS)
-                is_backed = standing.block_id in backed
-                live = (
-                    standing.verdict is None
-                    and now - standing.seen_at < patience
-                    and (is_backed or standing.block_id in mine)
+            for times, note in enumerate(sorted(standings, key=lambda s: s.seen_at)):
+                header = headers.get(note.block_id)
+                is_mine = header is not None and header.node == self._me
+                live = self._is_patient(note, times) and (note.block_id in backed or is_mine)
+                answer[txid].append(
+                    Standing(
+                        note.block_id,
+                        note.verdict,
+                        backed=note.block_id in backed,
+                        live=live,
+                        binds=note.block_id in binding,
+                        present=note.block_id not in past,
+                    )
                 )
-                answer[txid].append(Standing(standing.block_id, standing.verdict, is_backed, live))
         return answer
+
+    def _is_patient(self, note: StoredStanding, times: int) -> bool:
+        """Tell whether a block is undecided and not stalled for a transaction that stood in `times` blocks before."""
+        patience = self._block_stall_seconds * 2 ** min(times, _STALL_DOUBLINGS)
+        return note.verdict is None and self._clock() - note.seen_at < patience
+
+    def _is_present(self, header: Header | None) -> bool:
+        return header is not None and header.voters == self._federations.present
 
     def spenders(self, refs: Collection[OutputRef]) -> dict[OutputRef, list[str]]:
         """Return the ids of all transactions, of whatever fate, that spend each output."""
@@ -151,16 +172,18 @@ class LedgerView:
         return {ref: by_id[ref.txid][ref.cid] for ref in refs if ref.cid < len(by_id.get(ref.txid, ()))}
 
     def supported(self, block_ids: Collection[str]) -> set[str]:
-        """Return which of these blocks have a well-signed valid vote by a member of the federation."""
+        """Return which of these blocks have a well-signed valid vote by a member of their electorate."""
         supported = set()
+        headers = self._headers_of(block_ids)
         for block_id, places in self._storage.votes(list(block_ids)).items():
-            for node, text in places.items():
-                vote = read_vote(text, block_id, node)
-                if vote and vote.is_valid and node in self._federation:
+            header = headers.get(block_id)
+            for node in header.voters if header else ():
+                vote = read_vote(places[node], block_id, node) if node in places else None
+                if vote and vote.is_valid:
                     supported.add(block_id)
         return supported
 
-    # --- blocks of one's own ---------------------------------------------------------------------------------
+    # --- blocks ----------------------------------------------------------------------------------------------
 
     def _stored_backing(self, block_ids: Collection[str]) -> set[str]:
         backed = set()
@@ -170,22 +193,25 @@ class LedgerView:
                 backed.add(block_id)
         return backed
 
-    def _made_here(self, block_ids: Collection[str]) -> set[str]:
-        unknown = [block_id for block_id in block_ids if block_id not in self._makers]
-        if unknown:
-            if len(self._makers) > _REMEMBERED:
-                self._makers.clear()
-            for block_id, stored in self._storage.blocks(unknown).items():
-                self._makers[block_id] = next((maker for s in stored if (maker := _maker(s.text, block_id))), "")
-        return {block_id for block_id in block_ids if self._makers.get(block_id) == self._me}
+    def _headers_of(self, block_ids: Collection[str]) -> dict[str, Header | None]:
+        """Return the headers of these blocks; None for one that is not there, or not signed by its maker."""
+        if len(self._headers) > _REMEMBERED_HEADERS:
+            self._headers.clear()
+        unknown = [block_id for block_id in block_ids if block_id not in self._headers]
+        stored = self._storage.blocks(unknown) if unknown else {}
+        for block_id, items in stored.items():
+            header = next((header for item in items if (header := _header(item.text, block_id))), None)
+            if header:
+                self._headers[block_id] = header
+        return {block_id: self._headers.get(block_id) for block_id in block_ids}
 
 
-def _maker(text: str, block_id: str) -> str | None:
+def _header(text: str, block_id: str) -> Header | None:
     try:
         block = Block.from_text(text)
     except BlockError:
         return None
-    return block.header.node if block.id == block_id and block.is_signed else None
+    return block.header if block.id == block_id and block.is_signed else None
 
 
 def read_vote(text: str, block_id: str, node: str) -> Vote | None:

@@ -18,17 +18,19 @@ from bigchaindb.consensus.judging import No, Times, Wait, judge
 from bigchaindb.consensus.tally import is_quorum, tally
 from bigchaindb.exceptions import BlockError, Fenced, TransactionError
 from bigchaindb.model.block import Block
+from bigchaindb.model.decision import Decision, Verdict
 from bigchaindb.model.merkle import leaf_hash
 from bigchaindb.model.reference import OutputRef
 from bigchaindb.model.transaction import Transaction
 from bigchaindb.node.marks import MARK_BYTES
 from bigchaindb.node.seat import Ballot, Ruling, Seat
 from bigchaindb.node.view import read_vote
-from bigchaindb.storage.records import Effects, Sighting
+from bigchaindb.storage.records import Effects, Sighting, VoteRow
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from bigchaindb.model.vote import Vote
     from bigchaindb.node.journal import Journal
     from bigchaindb.node.node import Node
     from bigchaindb.storage.records import StoredBlock
@@ -38,6 +40,8 @@ __all__ = ["Voter"]
 _PAGE: Final = 16
 _MAX_OPEN: Final = 256
 _MAX_LOADED: Final = 12
+_MAX_ASIDE: Final = 10_000
+_MAX_EVIDENCE: Final = 10_000
 _RETRY_SECONDS: Final = 1.0
 
 _log = logging.getLogger(__name__)
@@ -51,7 +55,7 @@ class _Open:
     block: Block
     tags: bytes
     contents: list[Transaction | TransactionError] | None = None
-    votes: dict[str, tuple[str, bool | None]] = field(default_factory=dict)
+    votes: dict[str, Vote] = field(default_factory=dict)
     judged_at: float = float("-inf")
     judged_after: int = -1
 
@@ -77,7 +81,10 @@ class Voter:
         self._cursor = registers.get(self._cursor_register)
         self._settled = registers.get(self._settled_register)
         self._retry_at = float("-inf")
+        self._aside_turn = 0
         self._logged: set[str] = set()
+        self._conflicts: list[tuple[str, str]] = []
+        self._evidence: set[str] = set()
         self._settle_rest()
 
     def step(self) -> bool:
@@ -98,6 +105,7 @@ class Voter:
         ballots = self._ballots(now, {r.block_id for r in rulings})
         if ballots or rulings:
             self._cast(ballots, rulings, effects)
+        self._compare_conflicting()
         return noted or bool(ballots) or bool(rulings)
 
     def seconds_until_due(self) -> float | None:
@@ -131,7 +139,11 @@ class Voter:
 
     def _recheck_aside(self, now: float) -> None:
         """Look again at what was left aside."""
-        aside = self._storage.open_sightings(self._node.me, checked=False, limit=_PAGE)
+        # In turn: whoever fills this list with junk must not keep an honest block out of sight.
+        everything = self._storage.open_sightings(self._node.me, checked=False, limit=_MAX_ASIDE)
+        start = self._aside_turn % max(1, len(everything))
+        aside = (everything[start:] + everything[:start])[:_PAGE]
+        self._aside_turn = start + len(aside)
         stored = self._storage.blocks([s.block_id for s in aside]) if aside else {}
         by_key = {item.key: item for items in stored.values() for item in items}
         whole = [
@@ -143,7 +155,7 @@ class Voter:
             self._storage.sight(self._node.me, whole)
 
     def _acceptable(self, stored: StoredBlock) -> Block | None:
-        """Return a block if its maker and electorate are this federation's."""
+        """Return a block if its electorate is, or was, the federation, and its maker one of them."""
         try:
             block = Block.from_text(stored.text)
         except BlockError as error:
@@ -154,9 +166,9 @@ class Voter:
             self._log_once("block under a false key", stored.id, "key or id is not that of the text")
         elif header.ledger != self._node.ledger:
             self._log_once("block of another ledger", stored.id, f"ledger is {header.ledger}")
-        elif header.voters != self._node.federation:
-            self._log_once("block for another electorate", stored.id, "voters are not this federation")
-        elif header.node not in self._node.federation or not block.is_signed:
+        elif header.voters not in self._node.federations:
+            self._log_once("block for another electorate", stored.id, "voters are no federation known here")
+        elif header.node not in header.voters or not block.is_signed:
             self._log_once("block by a stranger", stored.id, f"not signed by a member as {header.node}")
         else:
             return block
@@ -216,7 +228,7 @@ class Voter:
         newest = float(self._node.newest_decided())
         self._node.view.backing = lambda ids: self._seat.backed(ids) | (backed & set(ids))
         for block_id, open_block in self._open.items():
-            if block_id in decided or self._seat.vote_on(block_id) is not None or not self._is_due(open_block, now):
+            if block_id in decided or not self._may_vote(open_block) or not self._is_due(open_block, now):
                 continue
             contents = self._contents(open_block)
             if contents is None:
@@ -231,12 +243,19 @@ class Voter:
                 continue
             if isinstance(opinion, No):
                 _log.info("block %s refused: %s", block_id, opinion.reason)
+                if opinion.rival_block:
+                    self._conflicts.append((block_id, opinion.rival_block))
                 ballots.append(Ballot(block_id, opinion.reason))
                 continue
             backed.add(block_id)
             ballots.append(Ballot(block_id, None))
         self._node.view.backing = self._seat.backed
         return ballots
+
+    def _may_vote(self, open_block: _Open) -> bool:
+        """Tell whether this node has a vote to cast on a block; under an earlier federation it has none."""
+        is_present = open_block.block.header.voters == self._node.federation
+        return is_present and self._seat.vote_on(open_block.block.id) is None
 
     def _is_due(self, open_block: _Open, now: float) -> bool:
         """Tell whether a block that waited may fare otherwise now: something was decided, or time has passed."""
@@ -252,7 +271,9 @@ class Voter:
         just_valid: set[str] = set()
         for block_id, open_block in self._open.items():
             header = open_block.block.header
-            verdict = tally(header.voters, self._count(open_block, votes.get(block_id, {})), self._node.quorum)
+            places = votes.get(block_id, {})
+            self._seat.check_place(block_id, places.get(self._node.me))
+            verdict = self._verdict(open_block, places)
             if verdict is None:
                 continue
             if verdict:
@@ -264,12 +285,70 @@ class Voter:
             rulings.append(Ruling(block_id, verdict, header.transaction_count, header.timestamp))
         return rulings, valid
 
+    def _verdict(self, open_block: _Open, places: dict[str, str]) -> bool | None:
+        """Decide by the votes; a newcomer, who was not there to see them cast, by what a quorum has recorded."""
+        voters = open_block.block.header.voters
+        if self._node.me in voters:
+            return tally(voters, self._count(open_block, places), self._node.quorum)
+        recorded = self._recorded(open_block.block)
+        for verdict in (True, False):
+            if is_quorum(sum(v is verdict for v in recorded.values()), len(voters), self._node.quorum):
+                return verdict
+        return None
+
+    def _recorded(self, block: Block) -> dict[str, bool]:
+        """Return what each voter of a block has recorded, by well-signed records only."""
+        found = {}
+        for row in self._storage.decisions_on([block.id]).get(block.id, []):
+            try:
+                decision = Decision.from_text(row.text)
+            except BlockError:
+                continue
+            if (decision.block_id, decision.ledger) == (
+                block.id,
+                self._node.ledger,
+            ) and decision.node in block.header.voters:
+                found[decision.node] = decision.verdict is Verdict.VALID
+        return found
+
     def _count(self, open_block: _Open, places: dict[str, str]) -> dict[str, bool]:
+        """Return the votes that count: the first well-signed one of each node, whatever stands in its place now."""
+        block_id = open_block.block.id
         for node, text in places.items():
-            if node in open_block.block.header.voters and open_block.votes.get(node, ("", None))[0] != text:
-                vote = read_vote(text, open_block.block.id, node)
-                open_block.votes[node] = (text, vote.is_valid if vote else None)
-        return {node: vote for node, (_, vote) in open_block.votes.items() if vote is not None}
+            known = open_block.votes.get(node)
+            if (known and known.text == text) or node not in open_block.block.header.voters:
+                continue
+            vote = read_vote(text, block_id, node)
+            if vote and known:
+                self._keep_evidence("a second vote", [vote])
+            elif vote:
+                open_block.votes[node] = vote
+        return {node: vote.is_valid for node, vote in open_block.votes.items()}
+
+    def _keep_evidence(self, kind: str, votes: Sequence[Vote]) -> None:
+        for vote in votes:
+            if vote.text not in self._evidence and len(self._evidence) < _MAX_EVIDENCE:
+                self._evidence.add(vote.text)
+                _log.warning("%s by %s, on block %s: kept as evidence", kind, vote.node, vote.block_id)
+                self._storage.keep_evidence([VoteRow(vote.block_id, vote.node, vote.text)])
+
+    def _compare_conflicting(self) -> None:
+        """Look for nodes that voted valid on two blocks that conflict; nothing is decided by it."""
+        if not self._conflicts:
+            return
+        places = self._storage.votes(list({block_id for pair in self._conflicts for block_id in pair}))
+        for pair in self._conflicts:
+            votes = [
+                {
+                    n: v
+                    for n, text in places.get(block_id, {}).items()
+                    if (v := read_vote(text, block_id, n)) and v.is_valid
+                }
+                for block_id in pair
+            ]
+            for node in votes[0].keys() & votes[1].keys():
+                self._keep_evidence("valid votes on two conflicting blocks", [votes[0][node], votes[1][node]])
+        self._conflicts = [pair for pair in self._conflicts if pair[0] in self._open or pair[1] in self._open]
 
     def _inputs_decided(self, open_block: _Open, transactions: list[Transaction], just_valid: set[str]) -> bool:
         """Tell whether this node has decided what the block spends; where it voted valid, it had."""
