@@ -176,12 +176,22 @@ class Ledger:
         quorum: Quorum = Quorum.MAJORITY,
         connect: Callable[[MemoryDatabase], Storage] = MemoryStorage,
         start: bool = True,
+        absent: Sequence[str] = (),
     ) -> None:
+        """Begin a ledger.
+
+        Args:
+            nodes: how many members there are with a node.
+            quorum: how many votes decide.
+            connect: what each node gets as its storage.
+            start: whether the nodes run.
+            absent: public keys of further members, of whom nothing is ever heard.
+        """
         self.clock = Clock()
         self.quorum = quorum
         self.database = MemoryDatabase()
         keys = sorted((key(f"node {i}") for i in range(nodes)), key=lambda k: str(k.verifying_key))
-        self.federation = [str(k.verifying_key) for k in keys]
+        self.federation = sorted([*public(keys), *absent])
         self.genesis = create_ledger(
             MemoryStorage(self.database), keys[0], self.federation, quorum, name="test", clock=self.clock
         )
