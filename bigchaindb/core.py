@@ -31,7 +31,7 @@ from bigchaindb.exceptions import (
 from bigchaindb.model.building import as_inputs, create_transaction, sign_transaction
 from bigchaindb.model.shape import Shape, shown
 from bigchaindb.model.timestamp import format_timestamp
-from bigchaindb.model.transaction import Operation, Transaction
+from bigchaindb.model.transaction import Operation, Transaction, check_size, document_text
 from bigchaindb.node.opening import open_node
 from bigchaindb.node.queries import Queries, Status
 
@@ -123,13 +123,16 @@ class Bigchain:
 
         Raises:
             TransactionMalformed: an argument is of the wrong type or form.
+            TransactionTooLarge: even unsigned it has more bytes than this node takes.
             OperationError: the operation is neither of these, or its inputs do not go with it.
         """
         refs = as_inputs(inputs)
         if isinstance(operation, str) and operation == Operation.GENESIS:
             raise OperationError("operation: must be CREATE or TRANSFER: `init` makes the GENESIS", field="operation")
         timestamp = format_timestamp(self._node.clock())
-        return create_transaction(current_owners, new_owners, refs, operation, payload=payload, timestamp=timestamp)
+        tx = create_transaction(current_owners, new_owners, refs, operation, payload=payload, timestamp=timestamp)
+        check_size(document_text(tx), self._node.max_transaction_bytes)
+        return tx
 
     def sign_transaction(self, tx: Any, private_keys: Any, secrets: Sequence[str | bytes] = ()) -> dict[str, Any]:
         """Return a signed copy of a transaction.

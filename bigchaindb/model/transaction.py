@@ -42,6 +42,7 @@ __all__ = [
     "Operation",
     "Output",
     "Transaction",
+    "check_size",
     "document_text",
     "transaction_id",
 ]
@@ -174,9 +175,7 @@ class Transaction:
 
     @classmethod
     def _checked(cls, document: dict[str, Any], text: str, max_bytes: int) -> Transaction:
-        size = _size_bytes(text)
-        if size > max_bytes:
-            raise TransactionTooLarge(f"transaction: {size} bytes, more than {max_bytes}", field="transaction")
+        check_size(text, max_bytes)
         _check_shape(document)
         wanted = transaction_id(document["transaction"])
         if document["id"] != wanted:
@@ -278,6 +277,17 @@ def document_text(document: Mapping[str, Any]) -> str:
         return canonical.dumps(document, "document")
     except InvalidValue as error:
         raise _malformed(error) from error
+
+
+def check_size(text: str, max_bytes: int) -> None:
+    """Check that the text of a transaction has not more than so many bytes of UTF-8.
+
+    Raises:
+        TransactionTooLarge: it has.
+    """
+    size = _size_bytes(text)
+    if size > max_bytes:
+        raise TransactionTooLarge(f"transaction: {size} bytes, more than {max_bytes}", field="transaction")
 
 
 def _malformed(error: InvalidValue) -> TransactionMalformed:
