@@ -48,8 +48,8 @@ _ENTRY: Final = frozenset({"epoch", "generation", "votes", "decisions"})
 
 
 _WENT_BACK: Final = (
-    "this node has cast more than its head in storage tells: the database was put back to an earlier state, or replaced; "
-    "bring the newest one back, since in this one acknowledged transactions are missing"
+    "this node has cast more than its head in storage tells: the database was put back to an earlier state; "
+    "bring the newest one back, since acknowledged transactions are missing in this one"
 )
 
 
