@@ -33,7 +33,9 @@ class Marks:
 
     def make(self, text_hash: str, text: str) -> bytes:
         """Return the mark of a text under its hash, `MARK_BYTES` long."""
-        return hashlib.blake2b((text_hash + text).encode(), key=self._secret, digest_size=MARK_BYTES).digest()
+        # The length says where the hash ends; storage may hold any hash and any text, also what is no UTF-8.
+        data = f"{len(text_hash)}:{text_hash}{text}".encode(errors="surrogatepass")
+        return hashlib.blake2b(data, key=self._secret, digest_size=MARK_BYTES).digest()
 
     def holds(self, mark: bytes, text_hash: str, text: str) -> bool:
         """Tell whether a mark is this node's, for that text and hash."""
