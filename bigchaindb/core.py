@@ -327,7 +327,8 @@ class Bigchain:
 
         Raises:
             TransactionDoesNotExist: it is not decided valid.
-            OperationError: a quorum has not recorded its decision yet; or it is the genesis transaction.
+            ReceiptNotReady: a quorum has not recorded its decision yet.
+            OperationError: it is the genesis transaction, which nobody decides.
         """
         return self._queries.receipt(_shape.hash(txid, "txid"))
 

@@ -29,6 +29,7 @@ __all__ = [
     "NodeAlreadyRunning",
     "NowRequired",
     "OperationError",
+    "ReceiptNotReady",
     "StorageError",
     "StorageMismatch",
     "StorageUnavailable",
@@ -131,6 +132,10 @@ class DoubleSpend(TransactionError):
         """Keep the id of the rival beside the message."""
         super().__init__(message, field=field)
         self.rival = rival
+
+
+class ReceiptNotReady(BigchainDBError):
+    """The transaction is valid, but a quorum has not recorded the decision yet; ask again in a moment."""
 
 
 class TransactionTimeout(BigchainDBError, TimeoutError):

@@ -135,7 +135,7 @@ class _Attempt:
             signature = Ed25519Fulfillment(condition.fingerprint)
             if signature.condition == condition:
                 return self._signature(signature, message)
-        self._obstacles.append(("", f"nothing known fulfils {condition.condition_uri}"))
+        self._obstacles.append(("", f"no secret or key given fulfils {condition.condition_uri}"))
         return None
 
     def _signature(self, leaf: Ed25519Fulfillment, message: bytes) -> Fulfillment | None:

@@ -20,6 +20,7 @@ from bigchaindb.consensus.tally import is_quorum
 from bigchaindb.exceptions import (
     BlockError,
     OperationError,
+    ReceiptNotReady,
     TransactionDoesNotExist,
     TransactionError,
     TransactionTimeout,
@@ -272,7 +273,8 @@ class Queries:
 
         Raises:
             TransactionDoesNotExist: it is not decided valid.
-            OperationError: it is the genesis, which nobody decides, or a quorum has not recorded the decision yet.
+            OperationError: it is the genesis, which nobody decides.
+            ReceiptNotReady: a quorum has not recorded the decision yet.
         """
         # A transaction may stand in two valid blocks; its home is the smaller id.
         homes = sorted(s.block_id for s in self._standings(txid) if s.verdict)
@@ -286,7 +288,7 @@ class Queries:
         transaction = self._node.view.read(stored)
         texts = self._decisions(view.block)
         if not is_quorum(len(texts), len(view.block.header.voters), self._node.quorum):
-            raise OperationError(f"block {view.block.id}: a quorum has not recorded its decision yet", field="txid")
+            raise ReceiptNotReady(f"block {view.block.id}: a quorum has not recorded its decision yet", field="txid")
         return make_receipt(view.block, [leaf_hash(t.text.encode()) for t in view.contents], transaction, texts)
 
     def _decisions(self, block: Block) -> list[str]:

@@ -156,7 +156,7 @@ def test_a_hash_lock_whose_secret_is_not_told_takes_it_from_those_given(secret: 
     lock = cc.PreimageSha256Fulfillment("s\u00e9cret").condition
     for locked in lock, threshold(2, lock, key(ALICE)), cc.PrefixSha256Fulfillment("p", lock):
         assert_unlocks(cc.fulfil(locked, MESSAGE, keys(ALICE), ["wrong", secret]), locked)
-        with pytest.raises(CannotFulfil, match=f"nothing known fulfils {lock.serialize_uri()}"):
+        with pytest.raises(CannotFulfil, match=f"no secret or key given fulfils {lock.serialize_uri()}"):
             cc.fulfil(locked, MESSAGE, keys(ALICE), ["wrong"])
 
 
@@ -175,12 +175,12 @@ def test_a_single_key_is_known_by_its_condition() -> None:
             cc.fulfil(locked, MESSAGE, {})
         assert ALICE in caught.value.missing_keys
     # Another maximum is another condition, which no signature derives to.
-    with pytest.raises(CannotFulfil, match="nothing known fulfils"):
+    with pytest.raises(CannotFulfil, match="no secret or key given fulfils"):
         cc.fulfil(cc.Condition(4, 0x20, bare.fingerprint, 97), MESSAGE, keys(ALICE))
 
 
 def test_of_other_conditions_nothing_is_known() -> None:
-    with pytest.raises(CannotFulfil, match="nothing known fulfils cc:2:29:") as caught:
+    with pytest.raises(CannotFulfil, match="no secret or key given fulfils cc:2:29:") as caught:
         cc.fulfil(threshold(1, key(ALICE)).condition, MESSAGE, keys(ALICE))
     assert caught.value.missing_keys == ()
 
