@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from bigchaindb import canonical, crypto
 from bigchaindb.exceptions import InvalidValue, JournalError
+from bigchaindb.model.shape import Shape
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -44,8 +45,11 @@ __all__ = [
 ]
 
 
+_START: Final = frozenset({"epoch", "from_generation"})
 _ENTRY: Final = frozenset({"epoch", "generation", "votes", "decisions"})
 
+
+_shape: Final = Shape(JournalError)
 
 _WENT_BACK: Final = (
     "this node has cast more than its head in storage tells: the database was put back to an earlier state; "
@@ -132,10 +136,18 @@ class FileJournal:
             raise JournalError(f"journal {self.path}: {error.strerror}") from error
 
     def lines(self) -> Iterator[str]:
-        """Return all lines, oldest first."""
-        with self.path.open(encoding="utf-8") as file:
-            for line in file:
-                yield line.rstrip("\n")
+        """Return all lines, oldest first.
+
+        Raises:
+            JournalError: the file cannot be read.
+        """
+        try:
+            # What is no UTF-8 is for the reader to find, with the number of its line.
+            with self.path.open(encoding="utf-8", errors="surrogateescape", newline="\n") as file:
+                for line in file:
+                    yield line.rstrip("\n")
+        except OSError as error:
+            raise JournalError(f"journal {self.path}: {error.strerror}") from error
 
     def close(self) -> None:
         """Close the file."""
@@ -192,11 +204,11 @@ def read_taken(
         JournalError: a line is damaged; or the journal ends before the head's generation (it was replaced), or goes on
             behind what a crash can explain (storage was put back to an earlier state).
     """
-    starts = sorted((d["epoch"], d["from_generation"]) for d in _documents(journal) if "from_generation" in d)
+    starts = sorted((d["epoch"], d["from_generation"]) for _, d in _documents(journal) if "from_generation" in d)
     if starts and starts[-1][0] > head_epoch:
         raise JournalError(_WENT_BACK)
     reached = 0
-    for document in _documents(journal):
+    for number, document in _documents(journal):
         if "from_generation" in document:
             continue
         later = bisect.bisect_right(starts, (document["epoch"], math.inf))
@@ -206,7 +218,11 @@ def read_taken(
         if document["generation"] > last:
             continue
         reached = max(reached, document["generation"])
-        yield [CastVote(*vote) for vote in document["votes"]], [CastDecision(*item) for item in document["decisions"]]
+        try:
+            cast = [CastVote(*item) for item in document["votes"]], [CastDecision(*item) for item in document["decisions"]]
+        except TypeError as error:
+            raise JournalError(f"journal line {number}: is no entry") from error
+        yield cast
     if reached < head_generation:
         raise JournalError(
             f"the journal ends at generation {reached}, but this node's head in storage is at {head_generation}: "
@@ -214,9 +230,9 @@ def read_taken(
         )
 
 
-def _documents(journal: Journal) -> Iterator[dict[str, Any]]:
+def _documents(journal: Journal) -> Iterator[tuple[int, dict[str, Any]]]:
     for number, line in enumerate(journal.lines(), 1):
-        yield _parse(line, number)
+        yield number, _parse(line, number)
 
 
 def _parse(line: str, number: int) -> dict[str, Any]:
@@ -224,8 +240,8 @@ def _parse(line: str, number: int) -> dict[str, Any]:
         document = canonical.loads(line, f"journal line {number}")
     except InvalidValue as error:
         raise JournalError(str(error)) from error
-    if not isinstance(document, dict) or not (
-        {"epoch", "from_generation"} <= document.keys() or document.keys() >= _ENTRY
-    ):
+    if not isinstance(document, dict) or not (document.keys() >= _START or document.keys() >= _ENTRY):
         raise JournalError(f"journal line {number}: is no entry")
+    for name in ("epoch", "generation" if document.keys() >= _ENTRY else "from_generation"):
+        _shape.integer(document[name], f"journal line {number}: {name}")
     return document
