@@ -24,7 +24,7 @@ class PendingDecision:
     Attributes:
         text: canonical signed decision.
         valid_transactions: how many transactions were decided valid up to here.
-        newest_time: latest block timestamp decided up to here.
+        newest_time: latest timestamp of a block decided valid up to here.
     """
 
     text: str
@@ -43,7 +43,7 @@ class Head:
         sequence: number of the last decision; 0 before the first.
         decision: hash of the last decision; None before the first.
         valid_transactions: how many transactions were decided valid.
-        newest_time: latest block timestamp decided, Unix seconds; genesis' before the first.
+        newest_time: latest timestamp of a block decided valid, Unix seconds; genesis' before the first.
         votes: texts of votes not yet known to be in their places.
         decisions: the same of decisions.
     """

@@ -145,7 +145,6 @@ class Node:
             self.federations,
             marks=Marks(key),
             clock=clock,
-            max_transaction_bytes=max_transaction_bytes,
             block_stall_seconds=block_stall_seconds,
         )
 

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
-from bigchaindb import canonical
 from bigchaindb.consensus.receipts import make_receipt
 from bigchaindb.consensus.tally import is_quorum
 from bigchaindb.exceptions import (
@@ -26,10 +25,11 @@ from bigchaindb.exceptions import (
     TransactionTimeout,
 )
 from bigchaindb.model.block import Block
-from bigchaindb.model.decision import Decision
+from bigchaindb.model.decision import Verdict
 from bigchaindb.model.merkle import leaf_hash
 from bigchaindb.model.reference import OutputRef
 from bigchaindb.model.rejection import Rejection
+from bigchaindb.node.recorded import recorded_decisions
 from bigchaindb.node.view import read_vote
 
 if TYPE_CHECKING:
@@ -293,15 +293,9 @@ class Queries:
 
     def _decisions(self, block: Block) -> list[str]:
         """Return the well-signed decision records "valid" by the block's voters."""
-        texts = []
-        for row in self._storage.decisions_on([block.id]).get(block.id, []):
-            try:
-                decision = Decision.from_text(row.text)
-            except BlockError:
-                continue
-            if decision.block_id == block.id and decision.node in block.header.voters and decision.verdict == "valid":
-                texts.append(canonical.dumps(canonical.parse_trusted(decision.text)))
-        return texts
+        rows = self._storage.decisions_on([block.id]).get(block.id, [])
+        decisions = recorded_decisions(rows, block.id, block.header)
+        return [d.text for _, d in sorted(decisions.items()) if d.verdict is Verdict.VALID]
 
 
 def _progress(standing: Standing) -> int:

@@ -3,6 +3,8 @@
 Invariants:
 
 - A text is believed when it bears this node's mark, or after it was checked whole; a hash or id from storage never is.
+- How large a transaction may be is each node's own business when it takes one in; what others took in is read whatever
+  its size, or votes would differ.
 - Standings are those of blocks that this node checked.
 - A block in which a transaction stands for the k-th time stalls after `block_stall_seconds`, doubled at the second
   time, and again at the third and every later one (design.md 3.1).
@@ -15,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 from bigchaindb.consensus.fulfillments import is_timeless
 from bigchaindb.consensus.view import Standing
 from bigchaindb.exceptions import BlockError, TransactionError
-from bigchaindb.model.block import Block
+from bigchaindb.model.block import MAX_BYTES, Block
 from bigchaindb.model.transaction import Transaction
 from bigchaindb.model.vote import Vote
 from bigchaindb.node.marks import NO_MARK
@@ -52,7 +54,6 @@ class LedgerView:
         *,
         marks: Marks,
         clock: Callable[[], float],
-        max_transaction_bytes: int,
         block_stall_seconds: float = BLOCK_STALL_SECONDS,
     ) -> None:
         """Put the parts together; nothing is read yet."""
@@ -61,7 +62,6 @@ class LedgerView:
         self._federations = federations
         self._marks = marks
         self._clock = clock
-        self._max_transaction_bytes = max_transaction_bytes
         self._block_stall_seconds = block_stall_seconds
         self._verified: set[str] = set()
         self._headers: dict[str, Header] = {}
@@ -86,7 +86,7 @@ class LedgerView:
                 transaction = Transaction.from_trusted_text(stored.text, stored.hash)
                 self.remember([transaction])
                 return transaction
-        return Transaction.from_text(stored.text, self._max_transaction_bytes)
+        return Transaction.from_text(stored.text, MAX_BYTES)
 
     def remember(self, verified: Iterable[Transaction]) -> None:
         """Note that the fulfillments of these have been found valid; those with a deadline are passed over."""
@@ -121,7 +121,7 @@ class LedgerView:
         backed = self.backing(undecided) if undecided else frozenset()
         # Only who has seen more than one federation has to ask which one a block is of.
         several = len(self._federations.history) > 1
-        headers = self._headers_of({note.block_id for note in notes} if several else undecided)
+        headers = self.headers({note.block_id for note in notes} if several else undecided)
         past = {block_id for block_id in headers if not self._is_present(headers[block_id])} if several else set()
         binding = self.supported(undecided & past) if undecided & past else frozenset()
         answer: dict[str, list[Standing]] = {}
@@ -174,7 +174,7 @@ class LedgerView:
     def supported(self, block_ids: Collection[str]) -> set[str]:
         """Return which of these blocks have a well-signed valid vote by a member of their electorate."""
         supported = set()
-        headers = self._headers_of(block_ids)
+        headers = self.headers(block_ids)
         for block_id, places in self._storage.votes(list(block_ids)).items():
             header = headers.get(block_id)
             for node in header.voters if header else ():
@@ -193,7 +193,7 @@ class LedgerView:
                 backed.add(block_id)
         return backed
 
-    def _headers_of(self, block_ids: Collection[str]) -> dict[str, Header | None]:
+    def headers(self, block_ids: Collection[str]) -> dict[str, Header | None]:
         """Return the headers of these blocks; None for one that is not there, or not signed by its maker."""
         if len(self._headers) > _REMEMBERED_HEADERS:
             self._headers.clear()

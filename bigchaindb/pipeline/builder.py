@@ -14,18 +14,20 @@ from typing import TYPE_CHECKING, Final
 
 from bigchaindb.consensus.selection import assignee, choose
 from bigchaindb.consensus.tally import is_quorum
-from bigchaindb.exceptions import TransactionError
+from bigchaindb.exceptions import BlockError, TransactionError
 from bigchaindb.model.block import MAX_TRANSACTIONS, Block
 from bigchaindb.model.rejection import Rejection
 from bigchaindb.model.timestamp import format_timestamp
 from bigchaindb.node.node import stored_block
+from bigchaindb.node.recorded import quorum_verdict
+from bigchaindb.node.view import BLOCK_STALL_SECONDS
 from bigchaindb.pipeline.waiting_room import Entry, WaitingRoom
 from bigchaindb.storage.records import RejectionRow, Sighting
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from bigchaindb.consensus.selection import Choice, Refusal
+    from bigchaindb.consensus.selection import Choice
     from bigchaindb.model.transaction import Transaction
     from bigchaindb.node.node import Node
     from bigchaindb.storage.records import StoredTransaction
@@ -36,6 +38,7 @@ _MAX_OWN_UNDECIDED: Final = 4
 _PAGE: Final = 1_000
 _RESCAN_SECONDS: Final = 10.0
 _REEXAMINE_SECONDS: Final = 5.0
+_LISTEN_SECONDS: Final = 1.0
 
 _log = logging.getLogger(__name__)
 
@@ -55,7 +58,8 @@ class Builder:
         self._cursor: str | None = None
         self._rescan_at = 0.0
         self._reexamine_at = 0.0
-        self._own_undecided: dict[str, list[str]] = {}
+        self._own_undecided: dict[str, tuple[list[str], float]] = {}
+        self._listen_at = 0.0
         latest = self._storage.latest_decision(node.me)
         self._decisions_read = latest.sequence if latest else 0
 
@@ -84,16 +88,20 @@ class Builder:
     def seconds_until_due(self) -> float | None:
         """Return how long the entries at hand may wait for company; None where none may be built."""
         oldest = self._room.ready(1)
-        if not oldest or len(self._own_undecided) >= _MAX_OWN_UNDECIDED:
+        now = self._node.clock()
+        if not oldest or self._in_flight(now) >= _MAX_OWN_UNDECIDED:
             return None
-        return max(0.0, oldest[0].seen_at + self._block_interval_seconds - self._node.clock())
+        return max(0.0, oldest[0].seen_at + self._block_interval_seconds - now)
 
     def _is_time(self, candidates: Sequence[Entry], now: float) -> bool:
-        if not self._own_undecided:
-            return True
-        if len(self._own_undecided) >= _MAX_OWN_UNDECIDED:
-            return False
+        in_flight = self._in_flight(now)
+        if in_flight == 0 or in_flight >= _MAX_OWN_UNDECIDED:
+            return in_flight == 0
         return len(candidates) >= MAX_TRANSACTIONS or now - candidates[0].seen_at >= self._block_interval_seconds
+
+    def _in_flight(self, now: float) -> int:
+        """Return how many blocks of its own are undecided and have not stalled; stalled ones hold up nobody."""
+        return sum(now - built_at < BLOCK_STALL_SECONDS for _, built_at in self._own_undecided.values())
 
     # --- what is new -----------------------------------------------------------------------------------------
 
@@ -103,7 +111,7 @@ class Builder:
         stored = self._storage.blocks(others) if others else {}
         for row in rows:
             own = self._own_undecided.pop(row.block_id, None)
-            ids = own if own is not None else [i for b in stored.get(row.block_id, []) for i in b.transaction_ids]
+            ids = own[0] if own else [i for b in stored.get(row.block_id, []) for i in b.transaction_ids]
             for txid in ids:
                 if row.verdict:
                     self._room.settle(txid)
@@ -126,30 +134,40 @@ class Builder:
                 self._admit(item.transaction, now)
         return len(page) == _PAGE
 
-    def _admit(self, stored: StoredTransaction, seen_at: float) -> None:
+    def _admit(self, stored: StoredTransaction, seen_at: float, *, mine: bool = False) -> None:
+        """Take an entry in, as this node's to build if it is assigned to it or the caller says so."""
         try:
             transaction = self._node.view.read(stored)
         except TransactionError as error:
-            # Not even well formed: it got here past `write`. There is no id to reject it by but the one claimed.
-            _log.warning("backlog holds a text that is no transaction: %s", error)
-            self._storage.drop_backlog(hashes=[stored.hash])
+            # It got here past `write`, by somebody else's hand.
+            self._reject([(stored.hash, stored.id, str(error), None)])
             return
-        if assignee(transaction, self._node.federation) == self._node.me:
+        if mine or assignee(transaction, self._node.federation) == self._node.me:
             self._room.add(Entry(transaction, seen_at))
         else:
-            self._room.leave(transaction.hash, seen_at)
+            self._room.leave(stored.hash, stored.id, seen_at)
 
     def _take_over(self, now: float) -> None:
-        """Make ready what other nodes have left waiting too long, if it still waits."""
-        overdue = self._room.overdue(now - self._reassign_delay_seconds)
-        if not overdue:
+        """Take over what other nodes have left waiting too long; look into what some of them have rejected."""
+        hashes = self._room.overdue(now - self._reassign_delay_seconds)
+        if now >= self._listen_at:
+            self._listen_at = now + _LISTEN_SECONDS
+            hashes += self._rejected_elsewhere()
+        if not hashes:
             return
-        stored = self._storage.contents([text_hash for text_hash, _ in overdue])
-        waiting = self._storage.waiting([t.id for t in stored.values()])
-        for text_hash, seen_at in overdue:
-            item = stored.get(text_hash)
-            if item and any(t.hash == text_hash for t in waiting.get(item.id, [])):
-                self._room.add(Entry(self._node.view.read(item), seen_at))
+        seen = {text_hash: self._room.take(text_hash) for text_hash in dict.fromkeys(hashes)}
+        waiting = self._storage.waiting([txid for txid, _ in seen.values()])
+        for found in waiting.values():
+            for stored in found:
+                if stored.hash in seen:
+                    self._admit(stored, seen[stored.hash][1], mine=True)
+
+    def _rejected_elsewhere(self) -> list[str]:
+        """Return what another member says can never become valid: this node finds out for itself, and sooner."""
+        left = self._room.left(_PAGE)
+        rejections = self._storage.rejections(list(left.values())) if left else {}
+        rejected = {row.hash for rows in rejections.values() for row in rows}
+        return [text_hash for text_hash in left if text_hash in rejected]
 
     # --- building --------------------------------------------------------------------------------------------
 
@@ -172,7 +190,7 @@ class Builder:
         with self._storage.batch():
             self._storage.write_block(stored_block(block, ids, tags))
             self._storage.sight(self._node.me, [Sighting(block.key, block.id, now, checked=True)])
-        self._own_undecided[block.id] = ids
+        self._own_undecided[block.id] = (ids, now)
         for transaction in choice.build:
             self._room.block(transaction.hash, [transaction.id], now)
         _log.debug("block %s with %d transactions", block.id, len(ids))
@@ -185,35 +203,41 @@ class Builder:
             for transaction in choice.settled:
                 self._room.remove(transaction.hash)
         if choice.refused:
-            self._reject(choice.refused)
+            self._reject([(r.transaction.hash, r.transaction.id, r.reason, r.evidence) for r in choice.refused])
 
     def _clear(self, ids: set[str]) -> None:
         """Take valid transactions out of the backlog once a quorum has recorded the decision."""
-        standings = self._storage.standings(self._node.me, sorted(ids))
-        homes = {s.block_id: txid for txid, found in standings.items() for s in found if s.verdict}
+        homes: dict[str, list[str]] = {}
+        for txid, standings in self._storage.standings(self._node.me, sorted(ids)).items():
+            for standing in standings:
+                if standing.verdict:
+                    homes.setdefault(standing.block_id, []).append(txid)
+        headers = self._node.view.headers(homes)
         decided = self._storage.decisions_on(list(homes))
         done = [
-            homes[block_id]
-            for block_id, rows in decided.items()
-            if is_quorum(sum(row.verdict for row in rows), len(self._node.federation), self._node.quorum)
+            txid
+            for block_id, txids in homes.items()
+            if (header := headers.get(block_id))
+            and quorum_verdict(decided.get(block_id, []), block_id, header, self._node.quorum)
+            for txid in txids
         ]
         self._storage.drop_backlog(ids=done)
 
-    def _reject(self, refusals: Sequence[Refusal]) -> None:
+    def _reject(self, refusals: Sequence[tuple[str, str, str, str | None]]) -> None:
+        """Record that texts can never become valid: (hash, transaction id, reason, evidence) of each."""
         rows = []
-        for refusal in refusals:
-            transaction = refusal.transaction
+        for text_hash, txid, reason, evidence in refusals:
             rejection = Rejection.sign(
                 ledger=self._node.ledger,
-                transaction_hash=transaction.hash,
-                transaction_id=transaction.id,
-                reason=refusal.reason,
-                evidence=refusal.evidence,
+                transaction_hash=text_hash,
+                transaction_id=txid,
+                reason=reason,
+                evidence=evidence,
                 timestamp=format_timestamp(self._node.clock()),
                 key=self._node.key,
             )
-            rows.append(RejectionRow(transaction.hash, transaction.id, self._node.me, rejection.text))
-            _log.info("transaction %s rejected: %s", transaction.id, refusal.reason)
+            rows.append(RejectionRow(text_hash, txid, self._node.me, rejection.text))
+            _log.info("transaction %s rejected: %s", txid, reason)
         with self._storage.batch():
             self._storage.reject(rows)
             self._storage.drop_backlog(hashes=self._rejected_by_quorum(rows))
@@ -225,7 +249,16 @@ class Builder:
         found = self._storage.rejections([row.id for row in rows])
         hashes = []
         for row in rows:
-            nodes = {r.node for r in found.get(row.id, []) if r.hash == row.hash} & set(self._node.federation)
+            nodes = {r.node for r in found.get(row.id, []) if _is_signed(r, row.hash)} & set(self._node.federation)
             if is_quorum(len(nodes | {self._node.me}), len(self._node.federation), self._node.quorum):
                 hashes.append(row.hash)
         return hashes
+
+
+def _is_signed(row: RejectionRow, text_hash: str) -> bool:
+    """Tell whether a row holds a rejection of that text by the node that it names."""
+    try:
+        rejection = Rejection.from_text(row.text)
+    except BlockError:
+        return False
+    return rejection.transaction_hash == text_hash and rejection.node == row.node

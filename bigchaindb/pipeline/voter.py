@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Final
 
 from bigchaindb.consensus.facts import Facts
 from bigchaindb.consensus.judging import No, Times, Wait, judge
-from bigchaindb.consensus.tally import is_quorum, tally
+from bigchaindb.consensus.tally import tally
 from bigchaindb.exceptions import BlockError, Fenced, TransactionError
 from bigchaindb.model.block import Block
-from bigchaindb.model.decision import Decision, Verdict
 from bigchaindb.model.merkle import leaf_hash
 from bigchaindb.model.reference import OutputRef
 from bigchaindb.model.transaction import Transaction
 from bigchaindb.node.marks import MARK_BYTES
+from bigchaindb.node.recorded import quorum_verdict
 from bigchaindb.node.seat import Ballot, Ruling, Seat
 from bigchaindb.node.view import read_vote
 from bigchaindb.storage.records import Effects, Sighting, VoteRow
@@ -40,7 +40,7 @@ __all__ = ["Voter"]
 _PAGE: Final = 16
 _MAX_OPEN: Final = 256
 _MAX_LOADED: Final = 12
-_MAX_ASIDE: Final = 10_000
+_MAX_NOTED: Final = 10_000
 _MAX_EVIDENCE: Final = 10_000
 _RETRY_SECONDS: Final = 1.0
 
@@ -82,6 +82,7 @@ class Voter:
         self._settled = registers.get(self._settled_register)
         self._retry_at = float("-inf")
         self._aside_turn = 0
+        self._open_turn = 0
         self._logged: set[str] = set()
         self._conflicts: list[tuple[str, str]] = []
         self._evidence: set[str] = set()
@@ -140,7 +141,7 @@ class Voter:
     def _recheck_aside(self, now: float) -> None:
         """Look again at what was left aside."""
         # In turn: whoever fills this list with junk must not keep an honest block out of sight.
-        everything = self._storage.open_sightings(self._node.me, checked=False, limit=_MAX_ASIDE)
+        everything = self._storage.open_sightings(self._node.me, checked=False, limit=_MAX_NOTED)
         start = self._aside_turn % max(1, len(everything))
         aside = (everything[start:] + everything[:start])[:_PAGE]
         self._aside_turn = start + len(aside)
@@ -187,7 +188,7 @@ class Voter:
         if now >= self._retry_at:
             self._retry_at = now + _RETRY_SECONDS
             self._recheck_aside(now)
-        wanted = self._storage.open_sightings(self._node.me, checked=True, limit=_MAX_OPEN)
+        wanted = self._in_turn(self._storage.open_sightings(self._node.me, checked=True, limit=_MAX_NOTED))
         missing = [s for s in wanted if s.block_id not in self._open]
         stored = self._storage.blocks([s.block_id for s in missing]) if missing else {}
         for sighting in missing:
@@ -195,6 +196,15 @@ class Voter:
                 if item.key == sighting.key and (block := self._acceptable(item)):
                     self._open[block.id] = _Open(sighting, block, item.tags)
         self._open = {s.block_id: self._open[s.block_id] for s in wanted if s.block_id in self._open}
+
+    def _in_turn(self, sightings: list[Sighting]) -> list[Sighting]:
+        """Choose which undecided blocks to look at: the newest, and of the others a few, in turn."""
+        # Blocks that nobody will ever decide must neither fill the memory nor keep new ones out of sight.
+        rest, newest = sightings[:-_MAX_OPEN], sightings[-_MAX_OPEN:]
+        start = self._open_turn % max(1, len(rest))
+        some = (rest[start:] + rest[:start])[:_PAGE]
+        self._open_turn = start + len(some)
+        return sorted(some, key=sightings.index) + newest if some else newest
 
     def _contents(self, open_block: _Open) -> list[Transaction | TransactionError] | None:
         """Return a block's contents, None where they do not add up to its root now; a few blocks' are kept."""
@@ -290,26 +300,9 @@ class Voter:
         voters = open_block.block.header.voters
         if self._node.me in voters:
             return tally(voters, self._count(open_block, places), self._node.quorum)
-        recorded = self._recorded(open_block.block)
-        for verdict in (True, False):
-            if is_quorum(sum(v is verdict for v in recorded.values()), len(voters), self._node.quorum):
-                return verdict
-        return None
-
-    def _recorded(self, block: Block) -> dict[str, bool]:
-        """Return what each voter of a block has recorded, by well-signed records only."""
-        found = {}
-        for row in self._storage.decisions_on([block.id]).get(block.id, []):
-            try:
-                decision = Decision.from_text(row.text)
-            except BlockError:
-                continue
-            if (decision.block_id, decision.ledger) == (
-                block.id,
-                self._node.ledger,
-            ) and decision.node in block.header.voters:
-                found[decision.node] = decision.verdict is Verdict.VALID
-        return found
+        block = open_block.block
+        rows = self._storage.decisions_on([block.id]).get(block.id, [])
+        return quorum_verdict(rows, block.id, block.header, self._node.quorum)
 
     def _count(self, open_block: _Open, places: dict[str, str]) -> dict[str, bool]:
         """Return the votes that count: the first well-signed one of each node, whatever stands in its place now."""
@@ -392,9 +385,7 @@ class Voter:
         decided = self._storage.decisions_on([block.id for block, _ in valid])
         ids = []
         for block, transactions in valid:
-            voters = block.header.voters
-            count = sum(row.verdict and row.node in voters for row in decided.get(block.id, []))
-            if is_quorum(count, len(voters), self._node.quorum):
+            if quorum_verdict(decided.get(block.id, []), block.id, block.header, self._node.quorum):
                 ids += [t.id for t in transactions]
         return ids
 

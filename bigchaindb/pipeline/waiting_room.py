@@ -43,7 +43,7 @@ class WaitingRoom:
         self._ready: dict[str, Entry] = {}
         self._blocked: dict[str, tuple[Entry, float]] = {}
         self._blocked_by: dict[str, set[str]] = {}
-        self._foreign: dict[str, float] = {}
+        self._foreign: dict[str, tuple[str, float]] = {}
 
     def __contains__(self, text_hash: str) -> bool:
         """Tell whether an entry is known, by the hash of its signed text."""
@@ -58,20 +58,26 @@ class WaitingRoom:
         """Take in an entry that is this node's to build."""
         self._ready[entry.transaction.hash] = entry
 
-    def leave(self, text_hash: str, seen_at: float) -> None:
+    def leave(self, text_hash: str, txid: str, seen_at: float) -> None:
         """Note an entry that is another node's to build."""
-        self._foreign[text_hash] = seen_at
+        self._foreign[text_hash] = (txid, seen_at)
 
-    def overdue(self, seen_before: float) -> list[tuple[str, float]]:
-        """Take out the other nodes' entries that were first seen before a time; (hash, first seen) of each."""
+    def left(self, limit: int) -> dict[str, str]:
+        """Return up to `limit` of the entries left to other nodes, oldest first: hash and transaction id of each."""
+        return {text_hash: txid for (text_hash, (txid, _)), _ in zip(self._foreign.items(), range(limit), strict=False)}
+
+    def take(self, text_hash: str) -> tuple[str, float]:
+        """Take out an entry left to another node; (transaction id, first seen)."""
+        return self._foreign.pop(text_hash)
+
+    def overdue(self, seen_before: float) -> list[str]:
+        """Return the other nodes' entries that were first seen before a time, by their hashes."""
         # Entries come in the order of time, so the first that is young enough ends the search.
         found = []
-        for text_hash, seen_at in self._foreign.items():
+        for text_hash, (_, seen_at) in self._foreign.items():
             if seen_at >= seen_before:
                 break
-            found.append((text_hash, seen_at))
-        for text_hash, _ in found:
-            del self._foreign[text_hash]
+            found.append(text_hash)
         return found
 
     def ready(self, limit: int) -> list[Entry]:

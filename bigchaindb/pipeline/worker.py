@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
 from bigchaindb.config import Config, parse
-from bigchaindb.exceptions import BigchainDBError, StorageUnavailable
+from bigchaindb.exceptions import ConfigurationError, Fenced, LedgerError, StorageMismatch, StorageUnavailable
 from bigchaindb.logs import set_up_logging
 from bigchaindb.node.journal import FileJournal
 from bigchaindb.node.opening import open_node
@@ -105,21 +105,22 @@ def main(role: str) -> int:
     set_up_logging(config.log, role)
     threading.Thread(target=_stop_at_end_of_input, args=(stop,), daemon=True).start()
 
-    def make(node: Node) -> Worker:
-        return _make(role, node, config, Path(order["journal"]))
-
     try:
+        make = _voter_maker(Path(order["journal"])) if role == "voter" else _builder_maker(config)
         work(lambda: open_node(config, time.time), make, stop)
-    except BigchainDBError as error:
+    except (ConfigurationError, Fenced, LedgerError, StorageMismatch) as error:
         _log.error("%s", error)
         return FATAL
     return 0
 
 
-def _make(role: str, node: Node, config: Config, journal: Path) -> Worker:
-    if role == "voter":
-        return Voter(node, FileJournal(journal))
-    return Builder(
+def _voter_maker(journal_path: Path) -> Callable[[Node], Worker]:
+    journal = FileJournal(journal_path)  # one for the whole process, however often the voter starts afresh
+    return lambda node: Voter(node, journal)
+
+
+def _builder_maker(config: Config) -> Callable[[Node], Worker]:
+    return lambda node: Builder(
         node,
         block_interval_seconds=config.block_interval_seconds,
         backlog_reassign_delay_seconds=config.backlog_reassign_delay_seconds,

@@ -162,7 +162,7 @@ class DecisionRow:
         verdict: True for valid.
         text: canonical signed decision.
         valid_transactions: how many transactions this node has decided valid, this block included.
-        newest_time: the latest block timestamp among the blocks decided so far, Unix seconds as text.
+        newest_time: the latest timestamp among the blocks decided valid so far, Unix seconds as text.
     """
 
     node: str
