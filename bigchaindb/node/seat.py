@@ -85,6 +85,7 @@ class Seat:
         self._clock = clock
         self.head = head
         self._open_votes: dict[str, CastVote] = {}
+        self._is_certain = True
 
     @classmethod
     def take(
@@ -140,10 +141,14 @@ class Seat:
         """Cast votes and record decisions; what is stored in the body is committed with them where that can be.
 
         Raises:
-            Fenced: somebody else took the seat; nothing was cast.
+            Fenced: somebody else took the seat, or an earlier call failed; nothing was cast.
             JournalError: the journal cannot be written (nothing was cast), or a place holds other words of this node.
             StorageError: it is not known what was cast; take the seat again.
         """
+        if not self._is_certain:
+            # The journal holds what may or may not have been cast; only `take` finds out.
+            raise Fenced("it is not known what this voter has cast: take the seat again")
+        self._is_certain = False
         head = replace(self.head, generation=self.head.generation + 1, votes=(), decisions=())
         head, votes = self._sign_votes(head, ballots)
         head, decisions = self._sign_decisions(head, rulings)
@@ -155,6 +160,7 @@ class Seat:
             self._fill(head)
             yield
         self.head = head
+        self._is_certain = True
         for vote in votes:
             self._open_votes[vote.block_id] = CastVote(vote.block_id, vote.is_valid, crypto.hash_data(vote.text))
         for decision in decisions:
@@ -243,13 +249,32 @@ class Seat:
         """
         votes: list[CastVote] = []
         decisions: list[CastDecision] = []
+        last_vote: CastVote | None = None
+        last_decision: CastDecision | None = None
         for cast_votes, cast_decisions in read_taken(self._journal, self.head.generation, self.head.epoch - 1):
             votes += cast_votes
             decisions += cast_decisions
+            last_vote = cast_votes[-1] if cast_votes else last_vote
+            last_decision = cast_decisions[-1] if cast_decisions else last_decision
             if len(votes) + len(decisions) >= _PAGE:
                 self._compare(votes, decisions)
                 votes, decisions = [], []
         self._compare(votes, decisions)
+        self._compare_head(last_vote, last_decision)
+
+    def _compare_head(self, vote: CastVote | None, decision: CastDecision | None) -> None:
+        """Check that the head goes on from what was cast last, so that nobody can make the node fork its chains."""
+        texts = self._decisions([decision]) if decision else {}
+        told = (self.head.vote, self.head.sequence, self.head.decision)
+        known = (
+            vote.block_id if vote else self._ledger,
+            decision.sequence if decision else 0,
+            Decision.from_text(texts[decision.sequence]).hash if decision else None,
+        )
+        if told != known:
+            raise JournalError(
+                f"this node's head in storage was changed: it goes on from {told}, the journal from {known}"
+            )
 
     def _compare(self, votes: Sequence[CastVote], decisions: Sequence[CastDecision]) -> None:
         places = self._storage.votes([vote.block_id for vote in votes])
