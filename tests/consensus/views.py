@@ -77,6 +77,7 @@ class StatedView:
         blocks: the blocks in which each transaction id stands.
         supports: ids of blocks with a valid vote.
         verified: hashes of signed texts that are known to be sound.
+        noted_all: whether the node has no blocks to catch up with.
     """
 
     federation: tuple[str, ...] = FEDERATION
@@ -85,6 +86,7 @@ class StatedView:
     blocks: dict[str, list[Standing]] = field(default_factory=dict)
     supports: set[str] = field(default_factory=set)
     verified: set[str] = field(default_factory=set)
+    noted_all: bool = True
 
     # --- saying what there is ---
 
@@ -126,6 +128,9 @@ class StatedView:
     def waiting(self, ids: Collection[str]) -> dict[str, list[Transaction]]:
         found = {txid: [t for t in self.backlog if t.id == txid] for txid in ids}
         return {txid: transactions for txid, transactions in found.items() if transactions}
+
+    def has_noted_all(self) -> bool:
+        return self.noted_all
 
     def outputs(self, refs: Collection[OutputRef]) -> dict[OutputRef, Output]:
         known = {ref(t, output.cid): output for t in self.stored for output in t.outputs}
