@@ -65,13 +65,18 @@ class Facts:
         return {ref.txid for ref in transaction.inputs if not self.is_valid(ref.txid)}
 
     def nowhere(self, txids: Iterable[str]) -> set[str]:
-        """Return which of these are neither in a valid nor in an undecided block, nor in the backlog."""
+        """Return which of these are neither in a valid nor in an undecided block, nor in the backlog.
+
+        While the node has blocks to catch up with, it cannot know that of any.
+        """
         unknown = {txid for txid in txids if not self.is_valid(txid) and not self.is_undecided(txid)}
         if unknown:
             unknown -= self.view.waiting(unknown).keys()
+        if unknown and not self.view.has_noted_all():
+            return set()
         if unknown:
-            # Transactions go from the backlog into blocks, so blocks are asked once more after the backlog: what moved
-            # between the first two questions was somewhere all the time.
+            # Transactions go from the backlog into blocks, so blocks are asked once more after the backlog, and after
+            # the node was found to know all blocks: what moved meanwhile was somewhere all the time.
             fresh = self.view.standings(unknown)
             unknown -= {txid for txid in unknown if any(s.verdict is not False for s in fresh.get(txid, ()))}
         return unknown

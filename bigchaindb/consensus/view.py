@@ -59,6 +59,9 @@ class View(Protocol):
     def waiting(self, ids: Collection[str]) -> Mapping[str, Sequence[Transaction]]:
         """Return the well-formed transactions in the backlog under each id."""
 
+    def has_noted_all(self) -> bool:
+        """Tell whether this node had noted every block that was stored when it was asked; not while it catches up."""
+
     def outputs(self, refs: Collection[OutputRef]) -> Mapping[OutputRef, Output]:
         """Return those outputs whose transaction is stored, whatever its fate."""
 

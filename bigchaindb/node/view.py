@@ -35,12 +35,18 @@ if TYPE_CHECKING:
     from bigchaindb.storage.records import Standing as StoredStanding
     from bigchaindb.storage.records import StoredTransaction
 
-__all__ = ["BLOCK_STALL_SECONDS", "LedgerView"]
+__all__ = ["BLOCK_STALL_SECONDS", "LedgerView", "cursor_register"]
 
 BLOCK_STALL_SECONDS: Final = 30.0
 _STALL_DOUBLINGS: Final = 2
 _REMEMBERED: Final = 50_000
 _REMEMBERED_HEADERS: Final = 5_000
+_NOTED_AT_ONCE: Final = 100
+
+
+def cursor_register(node: str) -> str:
+    """Return the name of the register in which a node's voter keeps how far it has noted the blocks."""
+    return f"cursor/{node}"
 
 
 class LedgerView:
@@ -162,6 +168,13 @@ class LedgerView:
             for txid, stored in self._storage.waiting(list(ids)).items()
         }
         return {txid: transactions for txid, transactions in found.items() if transactions}
+
+    def has_noted_all(self) -> bool:
+        """Tell whether this node had noted every block that was stored when it was asked; not while it catches up."""
+        name = cursor_register(self._me)
+        cursor = self._storage.registers([name]).get(name)
+        keys = [stored.key for _, stored in self._storage.blocks_after(cursor, _NOTED_AT_ONCE)]
+        return len(keys) < _NOTED_AT_ONCE and len(self._storage.sightings(self._me, keys)) == len(set(keys))
 
     def outputs(self, refs: Collection[OutputRef]) -> dict[OutputRef, Output]:
         """Return those outputs whose transaction is stored, whatever its fate."""

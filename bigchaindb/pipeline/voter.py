@@ -24,7 +24,7 @@ from bigchaindb.model.transaction import Transaction
 from bigchaindb.node.marks import MARK_BYTES
 from bigchaindb.node.recorded import quorum_verdict
 from bigchaindb.node.seat import Ballot, Ruling, Seat
-from bigchaindb.node.view import read_vote
+from bigchaindb.node.view import cursor_register, read_vote
 from bigchaindb.storage.records import Effects, Sighting, VoteRow
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class Voter:
         node.view.backing = self._seat.backed
         node.sight_genesis()
         self._open: dict[str, _Open] = {}
-        self._cursor_register = f"cursor/{node.me}"
+        self._cursor_register = cursor_register(node.me)
         self._settled_register = f"settled/{node.me}"
         registers = self._storage.registers([self._cursor_register, self._settled_register])
         self._cursor = registers.get(self._cursor_register)

@@ -65,6 +65,12 @@ def test_an_input_that_is_nowhere_is_named(view: StatedView, where: str) -> None
     assert BOAT.id in str(error)
 
 
+def test_an_input_that_may_stand_in_a_block_not_noted_yet_is_let_in(view: StatedView) -> None:
+    view.store(BOAT)
+    view.noted_all = False
+    assert answer(view, transfer(BOAT)) is None
+
+
 def test_an_output_that_its_transaction_does_not_have_is_named(view: StatedView) -> None:
     two = transfer(BOAT, CAR)
     view.decided(BOAT)

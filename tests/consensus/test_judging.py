@@ -182,6 +182,13 @@ def test_an_input_that_is_nowhere_is_a_no(view: StatedView, where: str) -> None:
     assert refusal(judged(view, spend)) == f"transaction {spend.id}: input {BOAT.id} does not exist"
 
 
+def test_an_input_that_may_stand_in_a_block_not_noted_yet_is_waited_for(view: StatedView) -> None:
+    view.store(BOAT)
+    view.noted_all = False
+    spend = transfer(BOAT)
+    assert obstacle(judged(view, spend)) == f"transaction {spend.id}: input {BOAT.id} is undecided"
+
+
 def test_an_input_that_was_never_stored_is_a_no(view: StatedView) -> None:
     assert isinstance(judged(view, transfer(BOAT)), No)
 

@@ -119,6 +119,13 @@ def test_what_spends_something_that_is_nowhere_is_refused(view: StatedView, wher
     assert refusals(chosen(view, spend)) == {spend.id: f"input {BOAT.id} does not exist"}
 
 
+def test_while_there_are_blocks_to_catch_up_with_nothing_is_refused_for_a_missing_input(view: StatedView) -> None:
+    view.store(BOAT)
+    view.noted_all = False
+    spend = transfer(BOAT)
+    assert blockers(chosen(view, spend)) == {spend.id: {BOAT.id}}
+
+
 def test_what_spends_something_that_was_never_stored_is_refused(view: StatedView) -> None:
     spend = transfer(BOAT)
     assert "there is no output 0 of" in refusals(chosen(view, spend))[spend.id]
