@@ -103,7 +103,7 @@ class Voter:
         noted = self._note_new_blocks(now)
         self._load_open(now)
         rulings, effects = self._rulings()
-        ballots = self._ballots(now, {r.block_id for r in rulings})
+        ballots = self._ballots(now, rulings)
         if ballots or rulings:
             self._cast(ballots, rulings, effects)
         self._compare_conflicting()
@@ -134,9 +134,18 @@ class Voter:
         return True
 
     def _is_whole(self, stored: StoredBlock) -> bool:
-        """Tell whether a block is by a member, for this electorate, and its contents are all here."""
+        """Tell whether a block is by a member, for this electorate, and all it holds is here and rightly indexed."""
         block = self._acceptable(stored)
-        return block is not None and self._load(block, stored.tags) is not None
+        contents = self._load(block, stored.tags) if block else None
+        if block is None or contents is None:
+            return False
+        # Whoever stored it said what to index, and rivals are found through that; of what is malformed, nothing is.
+        indexed = zip(contents, stored.transaction_ids, strict=False)
+        is_true = all(isinstance(t, TransactionError) or t.id == txid for t, txid in indexed)
+        if is_true and stored.transactions == block.transactions and len(stored.transaction_ids) == len(contents):
+            return True
+        self._log_once("block under a false index", stored.id, "is indexed under other transactions than it holds")
+        return False
 
     def _recheck_aside(self, now: float) -> None:
         """Look again at what was left aside."""
@@ -231,12 +240,15 @@ class Voter:
 
     # --- voting ----------------------------------------------------------------------------------------------
 
-    def _ballots(self, now: float, decided: set[str]) -> list[Ballot]:
-        """Judge what is not voted on; votes of this round count for the blocks behind."""
+    def _ballots(self, now: float, rulings: Sequence[Ruling]) -> list[Ballot]:
+        """Judge what is not voted on; votes and rulings of this round count for the blocks behind."""
         ballots: list[Ballot] = []
-        backed: set[str] = set()
+        decided = {ruling.block_id for ruling in rulings}
+        # What is about to be recorded as valid binds as if this node had voted for it; as invalid, no more.
+        refused = {ruling.block_id for ruling in rulings if not ruling.is_valid}
+        backed = decided - refused
         newest = float(self._node.newest_decided())
-        self._node.view.backing = lambda ids: self._seat.backed(ids) | (backed & set(ids))
+        self._node.view.backing = lambda ids: (self._seat.backed(ids) | (backed & set(ids))) - refused
         for block_id, open_block in self._open.items():
             if block_id in decided or not self._may_vote(open_block) or not self._is_due(open_block, now):
                 continue
