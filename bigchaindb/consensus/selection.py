@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from bigchaindb.consensus.view import View
     from bigchaindb.model.transaction import Transaction
 
-__all__ = ["DEADLINE_GRACE_SECONDS", "Choice", "Refusal", "assignee", "choose"]
+__all__ = ["DEADLINE_GRACE_SECONDS", "Choice", "Refusal", "assignee", "choose", "turn"]
 
 DEADLINE_GRACE_SECONDS: Final = 60.0
 
@@ -68,8 +68,18 @@ class Choice:
 
 def assignee(transaction: Transaction, federation: Sequence[str]) -> str:
     """Return whose turn it is to build a transaction: by its first input, so that rivals meet; a CREATE by its id."""
+    return sorted(federation)[_number(transaction) % len(federation)]
+
+
+def turn(transaction: Transaction, federation: Sequence[str], member: str) -> int:
+    """Return how many members come before this one in building a transaction, the assignee being the first."""
+    members = sorted(federation)
+    return (members.index(member) - _number(transaction)) % len(members)
+
+
+def _number(transaction: Transaction) -> int:
     first = transaction.inputs[0].txid if transaction.inputs else transaction.id
-    return sorted(federation)[int(first[:16], 16) % len(federation)]
+    return int(first[:16], 16)
 
 
 def choose(candidates: Sequence[Transaction], view: View, *, block_time: str, newest_decided: str | None) -> Choice:

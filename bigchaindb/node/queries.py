@@ -114,17 +114,26 @@ class Queries:
         return Status.REJECTED if self.rejection(txid) else Status.UNKNOWN
 
     def rejection(self, txid: str) -> Rejection | None:
-        """Return this node's record of why a transaction can never become valid, or None."""
+        """Return the record of why a transaction can never become valid, or None.
+
+        This node's own; or one of a quorum's, since what a quorum has rejected waits no more, and so a node that was
+        down has nothing left to find out for itself.
+        """
+        members: dict[str, dict[str, Rejection]] = {}
         for row in self._storage.rejections([txid]).get(txid, []):
-            if row.node != self._node.me:
-                continue
             try:
                 rejection = Rejection.from_text(row.text)
             except BlockError:
                 continue
-            if (rejection.node, rejection.transaction_id) == (self._node.me, txid):
+            if (rejection.ledger, rejection.transaction_id) != (self._node.ledger, txid):
+                continue
+            if rejection.node == self._node.me:
                 return rejection
-        return None
+            if rejection.node in self._node.federation:
+                members.setdefault(rejection.transaction_hash, {})[rejection.node] = rejection
+        size = len(self._node.federation)
+        quorums = (found for found in members.values() if is_quorum(len(found), size, self._node.quorum))
+        return next((next(iter(found.values())) for found in quorums), None)
 
     def wait(self, txid: str, timeout_seconds: float) -> Status:
         """Wait until a transaction is decided.

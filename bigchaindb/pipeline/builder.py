@@ -12,7 +12,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Final
 
-from bigchaindb.consensus.selection import assignee, choose
+from bigchaindb.consensus.selection import choose, turn
 from bigchaindb.consensus.tally import is_quorum
 from bigchaindb.exceptions import BlockError, TransactionError
 from bigchaindb.model.block import MAX_TRANSACTIONS, Block
@@ -39,6 +39,7 @@ _PAGE: Final = 1_000
 _RESCAN_SECONDS: Final = 10.0
 _REEXAMINE_SECONDS: Final = 5.0
 _LISTEN_SECONDS: Final = 1.0
+_TURN: Final = 0.5
 
 _log = logging.getLogger(__name__)
 
@@ -142,14 +143,18 @@ class Builder:
             # It got here past `write`, by somebody else's hand.
             self._reject([(stored.hash, stored.id, str(error), None)])
             return
-        if mine or assignee(transaction, self._node.federation) == self._node.me:
+        before = turn(transaction, self._node.federation, self._node.me)
+        if mine or before == 0:
             self._room.add(Entry(transaction, seen_at))
         else:
-            self._room.leave(stored.hash, stored.id, seen_at)
+            # One after the other: who takes over together builds rival blocks, and these split the votes until they
+            # stall.
+            waits = self._reassign_delay_seconds * (1 + _TURN * (before - 1))
+            self._room.leave(stored.hash, stored.id, seen_at, seen_at + waits)
 
     def _take_over(self, now: float) -> None:
         """Take over what other nodes have left waiting too long; look into what some of them have rejected."""
-        hashes = self._room.overdue(now - self._reassign_delay_seconds)
+        hashes = self._room.overdue(now)
         if now >= self._listen_at:
             self._listen_at = now + _LISTEN_SECONDS
             hashes += self._rejected_elsewhere()

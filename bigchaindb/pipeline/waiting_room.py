@@ -8,6 +8,7 @@ Invariants:
 
 from __future__ import annotations
 
+import heapq
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -44,6 +45,8 @@ class WaitingRoom:
         self._blocked: dict[str, tuple[Entry, float]] = {}
         self._blocked_by: dict[str, set[str]] = {}
         self._foreign: dict[str, tuple[str, float]] = {}
+        self._foreign_texts: dict[str, set[str]] = {}
+        self._overdue_at: list[tuple[float, str]] = []
 
     def __contains__(self, text_hash: str) -> bool:
         """Tell whether an entry is known, by the hash of its signed text."""
@@ -58,9 +61,11 @@ class WaitingRoom:
         """Take in an entry that is this node's to build."""
         self._ready[entry.transaction.hash] = entry
 
-    def leave(self, text_hash: str, txid: str, seen_at: float) -> None:
-        """Note an entry that is another node's to build."""
+    def leave(self, text_hash: str, txid: str, seen_at: float, until: float) -> None:
+        """Note an entry that is another node's to build, until a time."""
         self._foreign[text_hash] = (txid, seen_at)
+        self._foreign_texts.setdefault(txid, set()).add(text_hash)
+        heapq.heappush(self._overdue_at, (until, text_hash))
 
     def left(self, limit: int) -> dict[str, str]:
         """Return up to `limit` of the entries left to other nodes, oldest first: hash and transaction id of each."""
@@ -68,16 +73,20 @@ class WaitingRoom:
 
     def take(self, text_hash: str) -> tuple[str, float]:
         """Take out an entry left to another node; (transaction id, first seen)."""
-        return self._foreign.pop(text_hash)
+        txid, seen_at = self._foreign.pop(text_hash)
+        texts = self._foreign_texts[txid]
+        texts.remove(text_hash)
+        if not texts:
+            del self._foreign_texts[txid]
+        return txid, seen_at
 
-    def overdue(self, seen_before: float) -> list[str]:
-        """Return the other nodes' entries that were first seen before a time, by their hashes."""
-        # Entries come in the order of time, so the first that is young enough ends the search.
+    def overdue(self, now: float) -> list[str]:
+        """Return the hashes of the other nodes' entries whose time is up, each once: the caller takes them."""
         found = []
-        for text_hash, (_, seen_at) in self._foreign.items():
-            if seen_at >= seen_before:
-                break
-            found.append(text_hash)
+        while self._overdue_at and self._overdue_at[0][0] <= now:
+            _, text_hash = heapq.heappop(self._overdue_at)
+            if text_hash in self._foreign:
+                found.append(text_hash)
         return found
 
     def ready(self, limit: int) -> list[Entry]:
@@ -109,7 +118,8 @@ class WaitingRoom:
         """Forget an entry."""
         self._ready.pop(text_hash, None)
         self._blocked.pop(text_hash, None)
-        self._foreign.pop(text_hash, None)
+        if text_hash in self._foreign:
+            self.take(text_hash)
 
     def settle(self, txid: str) -> None:
         """Forget what waits for this id because it *is* this transaction; make ready what else waits for it."""
@@ -117,4 +127,6 @@ class WaitingRoom:
             blocked = self._blocked.get(text_hash)
             if blocked and blocked[0].transaction.id == txid:
                 self.remove(text_hash)
+        for text_hash in self._foreign_texts.get(txid, set()).copy():
+            self.take(text_hash)
         self.unblock(txid)

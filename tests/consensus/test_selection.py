@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bigchaindb.consensus.selection import Choice, assignee, choose
+from bigchaindb.consensus.selection import Choice, assignee, choose, turn
 from bigchaindb.model.block import MAX_BYTES, MAX_TRANSACTIONS
 from tests.consensus.conditions import after, until
 from tests.consensus.views import FEDERATION, StatedView, at, block_id, create, garbled, transfer
@@ -382,3 +382,10 @@ def test_every_member_gets_its_share_in_whatever_order_the_members_are_named() -
     creates = [create(f"{i}") for i in range(60)]
     assert {assignee(t, FEDERATION) for t in creates} == set(FEDERATION)
     assert [assignee(t, FEDERATION) for t in creates] == [assignee(t, FEDERATION[::-1]) for t in creates]
+
+
+def test_who_comes_next_if_the_assignee_does_not_build_is_known_to_all() -> None:
+    for transaction in (create(f"asset {n}") for n in range(20)):
+        turns = {turn(transaction, FEDERATION[::-1], member): member for member in FEDERATION}
+        assert sorted(turns) == [0, 1, 2]
+        assert turns[0] == assignee(transaction, FEDERATION)
