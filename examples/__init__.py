@@ -1,0 +1,1 @@
+"""Programs to try out and to read: `python -m examples.NAME`."""

@@ -1,0 +1,1 @@
+"""A federation on one machine: `python -m examples.federation --nodes 4`."""
