@@ -50,9 +50,11 @@ class Facts:
 
     def is_found(self, transaction: Transaction, block_id: str) -> bool:
         """Tell whether the view knows a transaction by its block and by all that it spends, as it must later."""
-        return any(s.block_id == block_id for s in self.standings(transaction.id)) and all(
-            transaction.id in self._spenders.get(ref, ()) for ref in transaction.inputs
-        )
+        return self.is_spender(transaction) and any(s.block_id == block_id for s in self.standings(transaction.id))
+
+    def is_spender(self, transaction: Transaction) -> bool:
+        """Tell whether the view knows a transaction by all that it spends."""
+        return all(transaction.id in self._spenders.get(ref, ()) for ref in transaction.inputs)
 
     def rivals(self, transaction: Transaction) -> list[tuple[OutputRef, str]]:
         """Return (output, transaction id) of every other stored transaction that spends the same."""

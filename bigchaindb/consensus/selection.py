@@ -140,6 +140,9 @@ def _blockers(
     """Return why a transaction cannot be built now: refused for ever, or waiting for these ids; None if it can."""
     if any(standing.live for standing in facts.standings(transaction.id)):
         return frozenset({transaction.id})
+    if not facts.is_spender(transaction):
+        # No voter would vote on a block with it (see `judging`), and its neighbours would have to wait.
+        return frozenset()
     waits_for = _unsound(transaction, facts, block_time, newest_decided)
     if waits_for is not None:
         return waits_for

@@ -143,6 +143,10 @@ class Builder:
             # It got here past `write`, by somebody else's hand.
             self._reject([(stored.hash, stored.id, str(error), None)])
             return
+        if (transaction.hash, transaction.id) != (stored.hash, stored.id):
+            # In a block nobody would find it, and its neighbours would have to wait.
+            self._reject([(stored.hash, stored.id, "is stored under a false hash or id", None)])
+            return
         before = turn(transaction, self._node.federation, self._node.me)
         if mine or before == 0:
             self._room.add(Entry(transaction, seen_at))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import combinations
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -129,6 +129,21 @@ def test_while_there_are_blocks_to_catch_up_with_nothing_is_refused_for_a_missin
 def test_what_spends_something_that_was_never_stored_is_refused(view: StatedView) -> None:
     spend = transfer(BOAT)
     assert "there is no output 0 of" in refusals(chosen(view, spend))[spend.id]
+
+
+def test_what_storage_does_not_find_by_what_it_spends_is_not_built() -> None:
+    """No voter would vote on a block with it, and its neighbours would wait."""
+
+    class Forgetful(StatedView):
+        def spenders(self, refs: Any) -> dict[Any, Any]:  # noqa: ARG002
+            return {}
+
+    view = Forgetful()
+    view.decided(BOAT)
+    spend = transfer(BOAT)
+    choice = chosen(view, spend, CAR)
+    assert built(choice) == [CAR]
+    assert blockers(choice) == {spend.id: set()}
 
 
 # --- soundness ---------------------------------------------------------------------------------------------
