@@ -39,6 +39,7 @@ _PAGE: Final = 1_000
 _RESCAN_SECONDS: Final = 10.0
 _REEXAMINE_SECONDS: Final = 5.0
 _LISTEN_SECONDS: Final = 1.0
+_TICK_SECONDS: Final = 1e-6
 _TURN: Final = 0.5
 
 _log = logging.getLogger(__name__)
@@ -61,6 +62,7 @@ class Builder:
         self._reexamine_at = 0.0
         self._own_undecided: dict[str, tuple[list[str], float]] = {}
         self._listen_at = 0.0
+        self._last_time = 0.0
         latest = self._storage.latest_decision(node.me)
         self._decisions_read = latest.sequence if latest else 0
 
@@ -158,10 +160,10 @@ class Builder:
 
     def _take_over(self, now: float) -> None:
         """Take over what other nodes have left waiting too long; look into what some of them have rejected."""
-        hashes = self._room.overdue(now)
         if now >= self._listen_at:
             self._listen_at = now + _LISTEN_SECONDS
-            hashes += self._rejected_elsewhere()
+            self._look_into(self._rejected_elsewhere(), now)
+        hashes = self._room.overdue(now)
         if not hashes:
             return
         seen = {text_hash: self._room.take(text_hash) for text_hash in dict.fromkeys(hashes)}
@@ -171,18 +173,28 @@ class Builder:
                 if stored.hash in seen:
                     self._admit(stored, seen[stored.hash][1], mine=True)
 
-    def _rejected_elsewhere(self) -> list[str]:
-        """Return what another member says can never become valid: this node finds out for itself, and sooner."""
+    def _rejected_elsewhere(self) -> dict[str, str]:
+        """Return what another member says can never become valid, of the entries left to others: ids by hash."""
         left = self._room.left(_PAGE)
         rejections = self._storage.rejections(list(left.values())) if left else {}
         rejected = {row.hash for rows in rejections.values() for row in rows}
-        return [text_hash for text_hash in left if text_hash in rejected]
+        return {text_hash: txid for text_hash, txid in left.items() if text_hash in rejected}
+
+    def _look_into(self, suspects: dict[str, str], now: float) -> None:
+        """Reject those of these that can never become valid; the others stay another node's to build."""
+        waiting = self._node.view.waiting(list(suspects.values())) if suspects else {}
+        transactions = [t for found in waiting.values() for t in found if t.hash in suspects]
+        if transactions:
+            block_time, newest = self._times(now)
+            choice = choose(transactions, self._node.view, block_time=block_time, newest_decided=newest)
+            self._node.view.remember(choice.build)
+            if choice.refused:
+                self._reject([(r.transaction.hash, r.transaction.id, r.reason, r.evidence) for r in choice.refused])
 
     # --- building --------------------------------------------------------------------------------------------
 
     def _build(self, candidates: Sequence[Transaction], now: float) -> None:
-        newest = self._node.newest_decided()
-        block_time = max(format_timestamp(now), newest, key=float)
+        block_time, newest = self._times(now)
         choice = choose(candidates, self._node.view, block_time=block_time, newest_decided=newest)
         self._set_aside(choice, now)
         if not choice.build:
@@ -199,10 +211,17 @@ class Builder:
         with self._storage.batch():
             self._storage.write_block(stored_block(block, ids, tags))
             self._storage.sight(self._node.me, [Sighting(block.key, block.id, now, checked=True)])
+        self._last_time = float(block_time)
         self._own_undecided[block.id] = (ids, now)
         for transaction in choice.build:
             self._room.block(transaction.hash, [transaction.id], now)
         _log.debug("block %s with %d transactions", block.id, len(ids))
+
+    def _times(self, now: float) -> tuple[str, str]:
+        """Return the time of a block built now, and that of the newest decided block."""
+        newest = self._node.newest_decided()
+        # Never the same time twice: a block built anew must not be the very one that was decided invalid.
+        return max(format_timestamp(now), format_timestamp(self._last_time + _TICK_SECONDS), newest, key=float), newest
 
     def _set_aside(self, choice: Choice, now: float) -> None:
         for transaction, blockers in choice.blocked:
