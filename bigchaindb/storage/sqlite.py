@@ -5,12 +5,13 @@ Invariants:
 - It keeps the contract of `interface`; a batch is one transaction, all or nothing, also when the process is killed.
 - A write that has returned is on the disk.  Processes and threads may read and write the same file at once.
 - How the file is laid out, and every statement, is in `sqlite_sql`; turns, transactions and errors in `sqlite_file`.
-- Ids that share a key (`sqlite_sql.key_of`) are told apart here, by comparing them.
+- Names that share a key (`sqlite_sql.key_of`) are told apart here, by comparing them.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, Final
 
 from bigchaindb.model.reference import OutputRef
 from bigchaindb.storage import cursors
@@ -36,8 +37,12 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from bigchaindb.storage.records import Effects, NewTransaction
+    from bigchaindb.storage.sqlite_sql import Query
 
 __all__ = ["SqliteStorage"]
+
+# What a few full blocks name; about 5 MB.
+_KNOWN_NAMES: Final = 20_000
 
 
 class SqliteStorage(Storage):
@@ -55,6 +60,7 @@ class SqliteStorage(Storage):
             StorageMismatch: there is no ledger at that path, or none that this release can use; the message says what.
             StorageUnavailable: others kept it busy, or the disk fails.
         """
+        self._known: dict[str, int] = {}
         self._file = open_file(path, create=create, busy_seconds=busy_seconds)
 
     # --- life ------------------------------------------------------------------------------------------------
@@ -106,31 +112,29 @@ class SqliteStorage(Storage):
     def append_backlog(self, transactions: Sequence[NewTransaction], received_at: float) -> None:
         """See `Storage.append_backlog`."""
         with self._file.writing():
-            texts = self._keep(transactions)
-            waiting = {text for (text,) in self._file.rows_of(sql.WAITING_TEXTS, texts)}
-            new = {text: number for text, number in texts.items() if text not in waiting}
-            place = self._count("backlog_place", len(new))
+            texts, added = self._keep(transactions)
+            there = [text for text in texts if text not in added]
+            waiting = {text for (text,) in self._file.rows_of(sql.WAITING_TEXTS, there)}
+            new = [(text, number) for text, number in texts.items() if text not in waiting]
+            place = self._count("backlog_place", len(new)) + 1
             self._count("backlog_size", len(new))
-            self._file.write(
-                sql.ADD_WAITING,
-                [(place + k, text, number, received_at) for k, (text, number) in enumerate(new.items(), start=1)],
-            )
+            self._file.write(sql.ADD_WAITING, [(place + k, *each, received_at) for k, each in enumerate(new)])
 
     def backlog(self, after: str | None, limit: int) -> list[BacklogEntry]:
         """See `Storage.backlog`."""
         start = cursors.position(after)
         with self._file.using():
             rows = self._file.rows(sql.BACKLOG, start, _at_most(limit))
+            self._learn((id_, number) for _, _, number, _, id_, _, _ in rows)
             return [
-                BacklogEntry(cursors.at(place), received_at, StoredTransaction(*fields))
-                for place, received_at, *fields in rows
+                BacklogEntry(cursors.at(place), received_at, StoredTransaction(hash_, id_, text, tag))
+                for place, received_at, _, hash_, id_, text, tag in rows
             ]
 
     def waiting(self, ids: Sequence[str]) -> dict[str, list[StoredTransaction]]:
         """See `Storage.waiting`."""
         with self._file.using():
-            rows = self._file.rows_of(sql.WAITING, self._numbers(ids).values())
-            return grouped((row[1], StoredTransaction(*row)) for row in rows)
+            return self._texts(sql.WAITING, ids)
 
     def drop_backlog(self, *, ids: Sequence[str] = (), hashes: Sequence[str] = ()) -> None:
         """See `Storage.drop_backlog`."""
@@ -151,13 +155,22 @@ class SqliteStorage(Storage):
         wanted = set(hashes)
         with self._file.using():
             rows = self._file.rows_of(sql.CONTENTS, map(sql.key_of, wanted))
-            return {row[0]: StoredTransaction(*row) for row in rows if row[0] in wanted}
+            self._learn((id_, number) for number, _, id_, _, _ in rows)
+            return {
+                hash_: StoredTransaction(hash_, id_, text, tag) for _, hash_, id_, text, tag in rows if hash_ in wanted
+            }
 
     def transactions(self, ids: Sequence[str]) -> dict[str, list[StoredTransaction]]:
         """See `Storage.transactions`."""
         with self._file.using():
-            rows = self._file.rows_of(sql.TEXTS_OF_NUMBERS, self._numbers(ids).values())
-            return grouped((row[1], StoredTransaction(*row)) for row in rows)
+            return self._texts(sql.TEXTS_OF_NUMBERS, ids)
+
+    def _texts(self, query: Query, ids: Sequence[str]) -> dict[str, list[StoredTransaction]]:
+        named = {number: id_ for id_, number in self._numbers(ids).items()}
+        rows = self._file.rows_of(query, named)
+        return grouped(
+            (named[number], StoredTransaction(hash_, named[number], text, tag)) for number, hash_, text, tag in rows
+        )
 
     def spenders(self, outputs: Sequence[OutputRef]) -> dict[OutputRef, list[str]]:
         """See `Storage.spenders`."""
@@ -224,10 +237,11 @@ class SqliteStorage(Storage):
     def standings(self, node: str, ids: Sequence[str]) -> dict[str, list[Standing]]:
         """See `Storage.standings`."""
         with self._file.using():
-            rows = self._file.rows_of(sql.STANDINGS, self._numbers(ids).values(), node)
+            named = {number: id_ for id_, number in self._numbers(ids).items()}
+            rows = self._file.rows_of(sql.STANDINGS, named, node)
             return grouped(
-                (id_, Standing(block_id, key, seen_at, _verdict(verdict), hash_))
-                for id_, block_id, key, seen_at, verdict, hash_ in rows
+                (named[number], Standing(block_id, key, seen_at, _verdict(verdict), hash_))
+                for number, block_id, key, seen_at, verdict, hash_ in rows
             )
 
     # --- votes -----------------------------------------------------------------------------------------------
@@ -239,6 +253,8 @@ class SqliteStorage(Storage):
             places = {(vote.block_id, vote.node): None for vote in votes}
             rows = self._file.rows_of_tuples(sql.PLACES, list(places))
             standing = {(block_id, node): text for block_id, node, text in rows}
+            if len(standing) < len(places):
+                raise self._file.damaged("a vote that was placed is not in its place")
             return [standing[vote.block_id, vote.node] for vote in votes]
 
     def votes(self, block_ids: Sequence[str]) -> dict[str, dict[str, str]]:
@@ -269,11 +285,14 @@ class SqliteStorage(Storage):
     def _append_decision(self, new: DecisionRow) -> str:
         fields = (new.block_id, new.verdict, new.text, new.valid_transactions, new.newest_time)
         self._file.write(sql.ADD_DECISION, [(new.node, new.sequence, *fields)])
-        at_place = self._file.rows(sql.DECISION_AT, new.node, new.sequence)
-        ((text,),) = at_place or self._file.rows(sql.DECISION_ON, new.node, new.block_id)
+        standing = self._file.rows(sql.DECISION_AT, new.node, new.sequence)
+        standing += self._file.rows(sql.DECISION_ON, new.node, new.block_id)
+        if not standing:
+            raise self._file.damaged("a decision that was appended is not in its place")
+        text: str = standing[0][0]
         if text == new.text:
             self._file.write(sql.SET_VERDICT, [(new.verdict, new.node, new.block_id)])
-        return str(text)
+        return text
 
     def decisions(self, node: str, after_sequence: int, limit: int) -> list[DecisionRow]:
         """See `Storage.decisions`."""
@@ -298,34 +317,34 @@ class SqliteStorage(Storage):
     def settle(self, effects: Effects) -> None:
         """See `Storage.settle`."""
         with self._file.writing():
+            held = [(ref, owner) for ref, owners in effects.outputs for owner in owners]
             numbers = self._numbers_of_all(
-                [ref.txid for ref, _ in effects.outputs]
-                + [ref.txid for ref, _ in effects.spent]
-                + [spender for _, spender in effects.spent]
+                [name for ref, owner in held for name in (ref.txid, owner)]
+                + [name for ref, spender in effects.spent for name in (ref.txid, spender)]
             )
-            self._hold([(numbers[ref.txid], ref.cid, owners) for ref, owners in effects.outputs])
-            self._spend([(numbers[ref.txid], ref.cid, numbers[spender]) for ref, spender in effects.spent])
+            self._hold(dict.fromkeys((numbers[ref.txid], ref.cid, numbers[owner]) for ref, owner in held))
+            spent = [(numbers[ref.txid], ref.cid, numbers[spender]) for ref, spender in effects.spent]
+            self._file.write(sql.SPEND_HOLDING, self._file.rows_of_tuples(sql.SPENT_PLACES, spent))
 
-    def _hold(self, outputs: list[tuple[int, int, tuple[str, ...]]]) -> None:
-        there = set(self._file.rows_of_tuples(sql.OUTPUTS, [(number, cid) for number, cid, _ in outputs]))
-        held = {(number, cid, owner): None for number, cid, owners in outputs for owner in owners}
+    def _hold(self, held: Iterable[tuple[int, int, int]]) -> None:
+        there = set(self._file.rows_of_tuples(sql.OUTPUTS, [(number, cid) for number, cid, _ in held]))
         new = [each for each in held if each not in there]
-        place = self._count("holdings_place", len(new))
-        placed = [(*each, place + k) for k, each in enumerate(new, start=1)]
-        self._file.write(sql.ADD_OUTPUT, placed)
-        self._file.write(sql.ADD_HOLDING, [(owner, at, number, cid) for number, cid, owner, at in placed])
-
-    def _spend(self, spent: list[tuple[int, int, int]]) -> None:
-        self._file.write(sql.SPEND_HOLDING, self._file.rows_of_tuples(sql.SPENT_PLACES, spent))
+        place = self._count("holdings_place", len(new)) + 1
+        self._file.write(sql.ADD_OUTPUT, [(*each, place + k) for k, each in enumerate(new)])
+        self._file.write(
+            sql.ADD_HOLDING, [(owner, place + k, number, cid) for k, (number, cid, owner) in enumerate(new)]
+        )
 
     def outputs_of(self, owner: str, *, spent: bool | None, after: str | None, limit: int) -> list[OutputRow]:
         """See `Storage.outputs_of`."""
         start = cursors.position(after)
         with self._file.using():
+            number = self._numbers([owner]).get(owner)
             if spent is None:
-                rows = self._file.rows(sql.HOLDINGS, owner, start, _at_most(limit))
+                rows = self._file.rows(sql.HOLDINGS, number, start, _at_most(limit))
+                rows.sort(key=itemgetter(0))
             else:
-                rows = self._file.rows(sql.HOLDINGS_OF_A_KIND, owner, spent, start, _at_most(limit))
+                rows = self._file.rows(sql.HOLDINGS_OF_A_KIND, number, spent, start, _at_most(limit))
             return [OutputRow(cursors.at(place), OutputRef(id_, cid), spender) for place, id_, cid, spender in rows]
 
     # --- rejections ------------------------------------------------------------------------------------------
@@ -362,24 +381,31 @@ class SqliteStorage(Storage):
 
     # --- what the verbs share ----------------------------------------------------------------------------------
 
-    def _keep(self, transactions: Sequence[NewTransaction]) -> dict[int, int]:
-        """Store texts and their index; return the place of each text, also of those that were there, and its id's."""
-        numbers = self._numbers_of_all(
-            [transaction.id for transaction in transactions]
-            + [output.txid for transaction in transactions for output in transaction.spends]
-        )
+    def _keep(self, transactions: Sequence[NewTransaction]) -> tuple[dict[int, int], set[int]]:
+        """Store texts and their index.
+
+        Returns:
+            The place of each text and the number of its id, in order, and which of these places are new.
+        """
+        names = [transaction.id for transaction in transactions]
+        names += [output.txid for transaction in transactions for output in transaction.spends]
+        first_new = self._last(sql.LAST_NUMBER) + 1
+        numbers = self._numbers_of_all(names)
         texts = {transaction.hash: transaction for transaction in transactions}
         sequences = self._text_sequences(texts)
         new = [transaction for hash_, transaction in texts.items() if hash_ not in sequences]
-        self._add_texts(new, numbers, sequences)
-        return {sequences[hash_]: numbers[transaction.id] for hash_, transaction in texts.items()}
-
-    def _add_texts(self, new: list[NewTransaction], numbers: dict[str, int], sequences: dict[str, int]) -> None:
+        added = dict(enumerate(new, start=self._last(sql.LAST_TEXT) + 1))
+        sequences.update((transaction.hash, sequence) for sequence, transaction in added.items())
         # What is indexed is part of what the id covers, so the first text of an id speaks for all.
-        indexed = {number for (number,) in self._file.rows_of(sql.NUMBERS_WITH_TEXT, [numbers[t.id] for t in new])}
+        named_before = {numbers[transaction.id] for transaction in new if numbers[transaction.id] < first_new}
+        indexed = {number for (number,) in self._file.rows_of(sql.NUMBERS_WITH_TEXT, named_before)}
+        self._add_texts(added, numbers, indexed)
+        return {sequences[hash_]: numbers[transaction.id] for hash_, transaction in texts.items()}, set(added)
+
+    def _add_texts(self, added: dict[int, NewTransaction], numbers: dict[str, int], indexed: set[int]) -> None:
         rows: list[tuple[object, ...]] = []
         spends: list[tuple[int, int, int]] = []
-        for sequence, transaction in enumerate(new, start=self._last(sql.LAST_TEXT) + 1):
+        for sequence, transaction in added.items():
             number = numbers[transaction.id]
             payload: tuple[int | None, str | None] = (None, None)
             if number not in indexed:
@@ -389,7 +415,6 @@ class SqliteStorage(Storage):
                     payload = (sql.key_of(transaction.payload_hash), transaction.payload_hash)
             key = sql.key_of(transaction.hash)
             rows.append((sequence, number, key, transaction.hash, *payload, transaction.tag, transaction.text))
-            sequences[transaction.hash] = sequence
         self._file.write(sql.ADD_TEXT, rows)
         self._file.write(sql.ADD_SPEND, spends)
 
@@ -409,20 +434,32 @@ class SqliteStorage(Storage):
             named = zip(block.transaction_ids, block.transactions, strict=True)
             self._file.write(sql.ADD_BLOCK_TRANSACTION, [(numbers[id_], place, hash_) for id_, hash_ in named])
 
-    def _numbers(self, ids: Iterable[str]) -> dict[str, int]:
-        """Return the number of each id that has one."""
-        wanted = set(ids)
-        rows = self._file.rows_of(sql.NUMBERS, map(sql.key_of, wanted))
-        return {id_: number for id_, number in rows if id_ in wanted}
+    def _numbers(self, names: Iterable[str]) -> dict[str, int]:
+        """Return the number of each name that has one."""
+        wanted = set(names)
+        numbers = {name: self._known[name] for name in wanted if name in self._known}
+        if len(numbers) < len(wanted):
+            rows = self._file.rows_of(sql.NUMBERS, [sql.key_of(name) for name in wanted if name not in numbers])
+            found = [(name, number) for name, number in rows if name in wanted]
+            self._learn(found)
+            numbers.update(found)
+        return numbers
 
-    def _numbers_of_all(self, ids: Sequence[str]) -> dict[str, int]:
-        """Return the number of each id, after giving one to each that has none; only while writing."""
-        numbers = self._numbers(ids)
-        new = [id_ for id_ in dict.fromkeys(ids) if id_ not in numbers]
+    def _learn(self, numbers: Iterable[tuple[str, int]]) -> None:
+        """Remember the numbers of names: they never change once they are committed."""
+        if not self._file.in_transaction:
+            if len(self._known) > _KNOWN_NAMES:
+                self._known.clear()
+            self._known.update(numbers)
+
+    def _numbers_of_all(self, names: Sequence[str]) -> dict[str, int]:
+        """Return the number of each name, after giving one to each that has none; only while writing."""
+        numbers = self._numbers(names)
+        new = [name for name in dict.fromkeys(names) if name not in numbers]
         if new:
             given = list(enumerate(new, start=self._last(sql.LAST_NUMBER) + 1))
-            self._file.write(sql.ADD_ID, [(number, sql.key_of(id_), id_) for number, id_ in given])
-            numbers.update((id_, number) for number, id_ in given)
+            self._file.write(sql.ADD_NAME, [(number, sql.key_of(name), name) for number, name in given])
+            numbers.update((name, number) for number, name in given)
         return numbers
 
     def _text_sequences(self, hashes: Iterable[str]) -> dict[str, int]:
@@ -430,13 +467,14 @@ class SqliteStorage(Storage):
         rows = self._file.rows_of(sql.TEXT_SEQUENCES, map(sql.key_of, wanted))
         return {hash_: sequence for hash_, sequence in rows if hash_ in wanted}
 
-    def _last(self, statement: str) -> int:
-        last: int = self._file.rows(statement)[0][0]
-        return last
+    def _last(self, query: Query) -> int:
+        ((last,),) = self._file.rows(query)
+        return int(last)
 
     def _counter(self, name: str) -> int:
-        value: int = self._file.rows(sql.COUNTER, name)[0][0]
-        return value
+        for (value,) in self._file.rows(sql.COUNTER, name):
+            return int(value)
+        raise self._file.damaged(f"the counter {name} is gone")
 
     def _count(self, name: str, more: int) -> int:
         """Add to a counter; return what it was before."""

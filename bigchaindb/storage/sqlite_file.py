@@ -31,11 +31,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from bigchaindb.exceptions import BigchainDBError
+    from bigchaindb.storage.sqlite_sql import Query
 
-__all__ = ["SqliteFile", "patiently", "translated"]
+__all__ = ["LOG_ENDINGS", "SqliteFile", "patiently", "translated", "try_lock"]
+
+LOG_ENDINGS: Final = ("-wal", "-shm", "-journal")
 
 _TURN_SECONDS: Final = 0.0003
 _POLL_SECONDS: Final = 0.003
+_LOG_BYTES: Final = 64 * 1024 * 1024
+_EMPTYING_SECONDS: Final = 0.5
 _CHUNKS: Final = (1, 8, 64, 500)
 
 # Damage, and what only damage can bring about: our statements fit our tables, and so do our values.
@@ -56,14 +61,13 @@ _BUSY: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 _SETTINGS: Final = (
     # A write that has returned survives a loss of power.
     "PRAGMA synchronous = FULL",
-    # The pages that a transaction changes must fit, or they are written twice: 1,000 transactions change about 4,000.
-    # More would not help: what another process commits empties this cache.
+    # The pages that one batch changes must fit, or they are written twice: 1,000 transactions of the ledger change some
+    # 3,000.  More would not help: what another process commits empties this cache.
     "PRAGMA cache_size = -32768",
     # Each page that changes is copied to the file once per checkpoint, however often it changed: so not too often, but
-    # whoever commits the last of these pages waits for it (32 MiB: about 0.1 s).
-    "PRAGMA wal_autocheckpoint = 8000",
-    # What an exceptional load made of the log does not stay on the disk.
-    "PRAGMA journal_size_limit = 134217728",
+    # whoever commits the last of these pages does the work (16 MiB: about 40 ms).
+    "PRAGMA wal_autocheckpoint = 4000",
+    f"PRAGMA journal_size_limit = {_LOG_BYTES}",
     # Only sorts of bounded results need it.
     "PRAGMA temp_store = MEMORY",
     # Everything stored here is public: what is deleted need not be overwritten.
@@ -80,11 +84,10 @@ def translated(error: Exception, path: Path) -> BigchainDBError:
     """Return what an error of the driver, or of the system below it, means for the ledger."""
     if isinstance(error, (OverflowError, UnicodeEncodeError, sqlite3.ProgrammingError, sqlite3.InterfaceError)):
         return InvalidValue(f"{path}: a value that no ledger can hold: {error}")
-    if isinstance(error, sqlite3.Error):
-        code = getattr(error, "sqlite_errorcode", None)
-        # The one error without a code is of the driver itself: a stored text is not UTF-8.
-        if code is None or code & 0xFF in _DAMAGE:
-            return StorageMismatch(f"{path}: the ledger is damaged: {error}")
+    # The driver says in two ways, and without a code, that a stored text is no UTF-8.
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)
+    if isinstance(error, UnicodeDecodeError) or (isinstance(error, sqlite3.Error) and code & 0xFF in _DAMAGE):
+        return StorageMismatch(f"{path}: the ledger is damaged: {error}")
     return StorageUnavailable(f"{path}: the ledger cannot be used now: {error}")
 
 
@@ -123,13 +126,13 @@ class SqliteFile:
         self._lock = threading.RLock()
         self._in_batch = False
         self._spoiled = False
+        self._log_bound = _LOG_BYTES
         self._of_thread = threading.local()
         self._queue = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT, 0o600)
         with ExitStack() as undo:
             undo.callback(self.close)
             with self.using():
-                found = path.stat()
-                self._identity = (found.st_dev, found.st_ino)
+                self._identity = _identity(path)
                 for setting in _SETTINGS:
                     self._execute(setting)
                 self._version_at_start = self._version()
@@ -170,7 +173,7 @@ class SqliteFile:
     def _door(self) -> Iterator[None]:
         try:
             yield
-        except (sqlite3.Error, OSError, OverflowError, UnicodeEncodeError) as error:
+        except (sqlite3.Error, OSError, OverflowError, UnicodeError) as error:
             # SQLite may have undone the transaction; the rest of a batch must not be stored alone.
             self._spoiled = self._in_batch
             raise translated(error, self.path) from error
@@ -184,26 +187,40 @@ class SqliteFile:
             raise StorageUnavailable(f"{self.path}: this connection is closed")
         return self._connection
 
+    @property
+    def in_transaction(self) -> bool:
+        """Whether what is read now may never be committed."""
+        return self._open.in_transaction
+
     # --- reading ---------------------------------------------------------------------------------------------
 
-    def rows(self, statement: str, *parameters: object) -> list[Any]:
-        """Return all rows of a bounded statement."""
-        return self._execute(statement, parameters).fetchall()
+    def rows(self, query: Query, *parameters: object) -> list[Any]:
+        """Return all rows of a query that bounds them."""
+        return self._sound(query, self._execute(query.text, parameters).fetchall())
 
-    def rows_of(self, statement: str, keys: Iterable[object], *before: object) -> list[Any]:
-        """Return all rows of a statement with `{keys}`, however many there are.
+    def rows_of(self, query: Query, keys: Iterable[object], *before: object) -> list[Any]:
+        """Return all rows of a query with `{keys}`, however many there are.
 
         Args:
-            statement: one that orders its rows by key, if at all.
-            keys: what to look up; repeats are harmless.
+            query: one that orders its rows by key, if at all.
+            keys: what to look up; repeats give repeats.
             before: parameters in front of the keys.
         """
-        return self._chunked(statement, list(keys), 1, before)
+        return self._sound(query, self._chunked(query.text, list(keys), 1, before))
 
-    def rows_of_tuples(self, statement: str, tuples: Sequence[tuple[object, ...]]) -> list[Any]:
-        """Return all rows of a statement with `{pairs}` or `{triples}`, in chunks like `rows_of`."""
+    def rows_of_tuples(self, query: Query, tuples: Sequence[tuple[object, ...]]) -> list[Any]:
+        """Return all rows of a query with `{pairs}` or `{triples}`, however many there are."""
         width = len(tuples[0]) if tuples else 1
-        return self._chunked(statement, [value for each in tuples for value in each], width, ())
+        return self._sound(query, self._chunked(query.text, [value for each in tuples for value in each], width, ()))
+
+    def _sound(self, query: Query, rows: list[Any]) -> list[Any]:
+        if not query.shapes.issuperset({tuple(map(type, row)) for row in rows}):
+            raise self.damaged("a row with values of another kind than was stored")
+        return rows
+
+    def damaged(self, how: str) -> StorageMismatch:
+        """Return the error that says what cannot be in a sound file."""
+        return StorageMismatch(f"{self.path}: the ledger is damaged: {how}")
 
     def _chunked(self, statement: str, values: list[object], width: int, before: tuple[object, ...]) -> list[Any]:
         # Few sizes, so that the driver finds each statement prepared; NULL fills up and equals nothing.
@@ -241,7 +258,7 @@ class SqliteFile:
                 try:
                     self._begin()
                     yield
-                    self._execute("COMMIT")
+                    self._commit()
                 finally:
                     self._roll_back()
 
@@ -265,29 +282,59 @@ class SqliteFile:
                 if self._spoiled:
                     raise self._failed_batch()
                 with self._door():
-                    self._execute("COMMIT")
+                    self._commit()
             finally:
                 self._in_batch = self._spoiled = False
                 self._roll_back()
 
     def _begin(self) -> None:
-        # SQLite's own way to wait sleeps longer and longer, so whoever waits is overtaken by whoever just came.  Here
-        # only the first in the queue tries.  Should the queue not move (somebody stopped in it), there is still SQLite.
         self._check_place()
         deadline = time.monotonic() + self._busy_seconds
-        queue_deadline = deadline - self._busy_seconds / 2
-        while not _try_lock(self._queue) and time.monotonic() < queue_deadline:
+        with self._turn(deadline - self._busy_seconds / 2):
+            self._execute("BEGIN IMMEDIATE", deadline=deadline)
+
+    @contextmanager
+    def _turn(self, deadline: float) -> Iterator[None]:
+        # SQLite's own way to wait sleeps longer and longer, so whoever waits is overtaken by whoever just came.  Here
+        # only the first in the queue tries.  Should the queue not move (somebody stopped in it), there is still SQLite.
+        while not try_lock(self._queue) and time.monotonic() < deadline:
             time.sleep(_TURN_SECONDS)
         try:
-            self._execute("BEGIN IMMEDIATE", deadline=deadline)
+            yield
         finally:
             fcntl.flock(self._queue, fcntl.LOCK_UN)
 
+    def _commit(self) -> None:
+        self._execute("COMMIT")
+        # What fails from here on takes nothing of the commit away; it will be met again.
+        with suppress(sqlite3.Error, OSError):
+            if self._log_size() > self._log_bound:
+                self._empty_log()
+
+    def _log_size(self) -> int:
+        return Path(f"{self.path}-wal").stat().st_size
+
+    def _empty_log(self) -> None:
+        """Begin the log anew.
+
+        SQLite does that by itself when it finds a moment without readers and writers.  Under a load where there is none
+        the log would grow for ever; so make one, and when a reader stays all that time, wait for as much again.
+        """
+        deadline = time.monotonic() + _EMPTYING_SECONDS
+        emptied = False
+        with self._turn(deadline):
+            while not emptied and time.monotonic() < deadline:
+                emptied = not self._execute("PRAGMA wal_checkpoint(RESTART)").fetchone()[0]
+                if not emptied:
+                    time.sleep(_TURN_SECONDS)
+        self._log_bound = _LOG_BYTES if emptied else self._log_size() + _LOG_BYTES
+
     def _check_place(self) -> None:
         """Refuse to write into a file that nobody will find again."""
-        found = self.path.stat()
-        if (found.st_dev, found.st_ino) != self._identity:
-            raise StorageUnavailable(f"{self.path}: the ledger was replaced while it was in use")
+        with suppress(FileNotFoundError):
+            if _identity(self.path) == self._identity:
+                return
+        raise StorageUnavailable(f"{self.path}: the ledger was removed or replaced while it was in use")
 
     def _roll_back(self) -> None:
         """Undo what is not committed, if anything."""
@@ -303,7 +350,7 @@ class SqliteFile:
     def write_of(self, statement: str, keys: Iterable[object]) -> int:
         """Run a statement with `{keys}`; return how many rows of the table changed."""
         before = self._open.total_changes
-        self.rows_of(statement, keys)
+        self._chunked(statement, list(keys), 1, ())
         return self._open.total_changes - before
 
     # --- changes by others -----------------------------------------------------------------------------------
@@ -346,15 +393,32 @@ class SqliteFile:
                     connection.close()
 
     def remove(self) -> None:
-        """Delete the file and all that is beside it, and close."""
+        """Delete the file and all that is beside it, and close.
+
+        Raises:
+            StorageUnavailable: others use it.  (SQLite finds the log by its name: whoever closes an old file would
+                delete the log of a new one at its place.)
+            BigchainDBError: as in `using`.
+        """
         with self.using():
+            if self._in_batch:
+                raise StorageError(f"{self.path}: not to be dropped inside a batch")
+            try:
+                self._execute("PRAGMA journal_mode = DELETE")
+            except sqlite3.OperationalError as error:
+                raise StorageUnavailable(f"{self.path}: others still use this ledger: {error}") from error
+            for ending in ("", *LOG_ENDINGS, ".lock"):
+                Path(f"{self.path}{ending}").unlink(missing_ok=True)
             self.close()
-            for ending in ("", "-wal", "-shm", ".lock"):
-                with suppress(FileNotFoundError):
-                    Path(f"{self.path}{ending}").unlink()
 
 
-def _try_lock(descriptor: int) -> bool:
+def _identity(path: Path) -> tuple[int, int]:
+    found = path.stat()
+    return found.st_dev, found.st_ino
+
+
+def try_lock(descriptor: int) -> bool:
+    """Take a lock that the system releases when this process ends; return whether nobody else had it."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

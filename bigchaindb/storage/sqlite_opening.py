@@ -3,7 +3,7 @@
 Invariants:
 
 - A file that is not this ledger's is refused before anything is opened for writing, so not a byte of it changes.
-- However many create the same file at once, one of them fills it, in one transaction, and all succeed.
+- A new ledger is made beside its place and moved there when it is whole; of many who make one, the first does.
 - A small file is checked whole.  In a large one that would take minutes: there the tables' first pages are, and damage
   elsewhere is met, and told, when it is read.
 """
@@ -16,19 +16,21 @@ import sqlite3
 import stat
 import tempfile
 import time
-from contextlib import ExitStack, closing, suppress
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any, Final
 
-from bigchaindb.exceptions import StorageMismatch
+from bigchaindb.exceptions import StorageMismatch, StorageUnavailable
 from bigchaindb.storage import sqlite_sql as sql
-from bigchaindb.storage.sqlite_file import SqliteFile, patiently, translated
+from bigchaindb.storage.sqlite_file import LOG_ENDINGS, SqliteFile, patiently, translated, try_lock
 
 __all__ = ["BUSY_SECONDS", "open_file"]
 
 BUSY_SECONDS: Final = 10.0
 _SMALL_PAGES: Final = 1000
+_RETRY_SECONDS: Final = 0.003
 _CACHED_STATEMENTS: Final = 512
+_DAMAGED: Final = (sqlite3.DatabaseError, UnicodeDecodeError)
 
 
 def open_file(path: str | os.PathLike[str], *, create: bool, busy_seconds: float = BUSY_SECONDS) -> SqliteFile:
@@ -44,24 +46,32 @@ def open_file(path: str | os.PathLike[str], *, create: bool, busy_seconds: float
         StorageUnavailable: others kept it busy, or the disk fails.
     """
     path = Path(path).absolute()
+    deadline = time.monotonic() + busy_seconds
     try:
         if create:
-            _make_file(path)
-        _check_place(path, create=create)
-        if path.stat().st_size or not create:
-            _check_contents(path, busy_seconds)
-        return _open(path, create=create, busy_seconds=busy_seconds)
-    except sqlite3.Error as error:
+            _make(path, deadline)
+        _check_place(path)
+        _check_contents(path, deadline)
+        with ExitStack() as undo:
+            connection = undo.enter_context(closing(_connect(path, "mode=rw")))
+            _check_header(connection, path, deadline)
+            mode = _value(connection, "PRAGMA journal_mode = WAL", deadline)
+            if mode != "wal":
+                raise StorageMismatch(f"{path}: SQLite cannot keep a write-ahead log here (it says {mode!r})")
+            file = SqliteFile(path, connection, busy_seconds=busy_seconds)
+            undo.pop_all()
+            return file
+    except (sqlite3.Error, UnicodeDecodeError) as error:
         raise translated(error, path) from error
     except OSError as error:
         raise StorageMismatch(f"{path}: cannot hold a ledger: {error.strerror or error}") from error
 
 
-def _connect(path: Path, mode: str, timeout: float = 0) -> sqlite3.Connection:
+def _connect(path: Path, mode: str) -> sqlite3.Connection:
     return sqlite3.connect(
         f"{path.as_uri()}?{mode}",
         uri=True,
-        timeout=timeout,
+        timeout=0,
         isolation_level=None,
         check_same_thread=False,
         cached_statements=_CACHED_STATEMENTS,
@@ -71,22 +81,63 @@ def _connect(path: Path, mode: str, timeout: float = 0) -> sqlite3.Connection:
 # --- the place ---------------------------------------------------------------------------------------------
 
 
-def _make_file(path: Path) -> None:
-    missing = [parent for parent in path.parents if not parent.exists()]
-    for parent in reversed(missing):
+def _make(path: Path, deadline: float) -> None:
+    """Make a new ledger unless something is there."""
+    for parent in reversed([parent for parent in path.parents if not parent.exists()]):
         parent.mkdir(mode=0o700, exist_ok=True)
-    if not path.exists():
-        # Appears in one step and is closed by then: a later close would drop the locks of who opened it meanwhile.
-        descriptor, temporary = tempfile.mkstemp(prefix=f"{path.name}.", dir=path.parent)
+    if _is_something(path):
+        return
+    queue = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        while not try_lock(queue):
+            if time.monotonic() >= deadline:
+                raise StorageUnavailable(f"{path}: somebody else has begun to make this ledger and does not end")
+            time.sleep(_RETRY_SECONDS)
+        if not _is_something(path):
+            _check_nothing_is_left(path)
+            with tempfile.TemporaryDirectory(prefix=f"{path.name}.", dir=path.parent) as directory:
+                new = Path(directory, "new")
+                _fill(new)
+                new.replace(path)
+            _sync_directory(path.parent)
+    finally:
+        os.close(queue)
+
+
+def _is_something(path: Path) -> bool:
+    return path.exists() and (not path.is_file() or path.stat().st_size > 0)
+
+
+def _check_nothing_is_left(path: Path) -> None:
+    # SQLite would take a log that lies here for that of the new file.
+    for ending in LOG_ENDINGS:
+        if Path(f"{path}{ending}").exists():
+            raise StorageMismatch(
+                f"{path}: there is no ledger here, but {path.name}{ending}, without which some ledger lacks its latest "
+                "writes; put that ledger back beside it, or remove it"
+            )
+
+
+def _fill(path: Path) -> None:
+    path.touch(mode=0o600)
+    with closing(_connect(path, "mode=rw")) as connection:
+        connection.execute("BEGIN")
+        for statement in sql.SCHEMA:
+            connection.execute(statement)
+        connection.execute(f"PRAGMA application_id = {sql.APPLICATION_ID}")
+        connection.execute(f"PRAGMA user_version = {sql.FORMAT_VERSION}")
+        connection.execute("COMMIT")
+
+
+def _sync_directory(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
         os.close(descriptor)
-        try:
-            with suppress(FileExistsError):
-                os.link(temporary, path)
-        finally:
-            Path(temporary).unlink()
 
 
-def _check_place(path: Path, *, create: bool) -> None:
+def _check_place(path: Path) -> None:
     try:
         found = path.stat()
     except FileNotFoundError:
@@ -94,7 +145,7 @@ def _check_place(path: Path, *, create: bool) -> None:
     if not stat.S_ISREG(found.st_mode):
         what = "a directory" if stat.S_ISDIR(found.st_mode) else "no regular file"
         raise StorageMismatch(f"{path}: this is {what}, not a ledger")
-    if not found.st_size and not create:
+    if not found.st_size:
         raise StorageMismatch(f"{path}: this file is empty; `bigchaindb init` makes it a ledger")
     if not os.access(path, os.R_OK | os.W_OK):
         raise StorageMismatch(f"{path}: this user may not read and write this file")
@@ -105,46 +156,37 @@ def _check_place(path: Path, *, create: bool) -> None:
 # --- what is in it -----------------------------------------------------------------------------------------
 
 
-def _check_contents(path: Path, busy_seconds: float) -> None:
+def _check_contents(path: Path, deadline: float) -> None:
     """Refuse a file that is not a sound ledger, by reading alone."""
     log = Path(f"{path}-wal")
-    # Where no log is, nobody uses the file, and it can be read without leaving a trace beside it.
-    traceless = not log.exists()
+    # Read thus, SQLite leaves no trace beside the file, and looks for no log.
+    alone = "mode=ro&immutable=1"
     try:
-        _check_with(path, "mode=ro&immutable=1" if traceless else "mode=ro", busy_seconds)
-    except (sqlite3.Error, StorageMismatch):
-        if not traceless or not log.exists():
-            raise
-        # Somebody began to use it meanwhile, so that reading had to be wrong.
-        _check_with(path, "mode=ro", busy_seconds)
+        with closing(_connect(path, alone)) as connection:
+            _check_header(connection, path, deadline)
+        with closing(_connect(path, "mode=ro" if log.exists() else alone)) as connection:
+            _check_pages(connection, path, deadline)
+    except _DAMAGED as error:
+        if not log.exists():
+            raise translated(error, path) from error
+        # Without its log, such a file need not be whole.
+        with closing(_connect(path, "mode=ro")) as connection:
+            _check_header(connection, path, deadline)
+            _check_pages(connection, path, deadline)
 
 
-def _check_with(path: Path, mode: str, busy_seconds: float) -> None:
-    with closing(_connect(path, mode, busy_seconds)) as connection:
-        _check_header(connection, path)
-        pages = _value(connection, "PRAGMA page_count")
-        expected_bytes = pages * _value(connection, "PRAGMA page_size")
-        if "immutable" in mode and path.stat().st_size < expected_bytes:
-            raise StorageMismatch(f"{path}: the ledger is damaged: the file ends before its {pages} pages do")
-        _check_schema(connection, path)
-        if pages <= _SMALL_PAGES:
-            complaint = _value(connection, "PRAGMA quick_check(1)")
-            if complaint != "ok":
-                raise StorageMismatch(f"{path}: the ledger is damaged: {' '.join(str(complaint).split())}")
-
-
-def _check_header(connection: sqlite3.Connection, path: Path) -> None:
+def _check_header(connection: sqlite3.Connection, path: Path, deadline: float) -> None:
     try:
-        application = _value(connection, "PRAGMA application_id")
+        application = _value(connection, "PRAGMA application_id", deadline)
     except sqlite3.DatabaseError as error:
-        if error.sqlite_errorcode != sqlite3.SQLITE_NOTADB:
+        if getattr(error, "sqlite_errorcode", None) != sqlite3.SQLITE_NOTADB:
             raise
         raise StorageMismatch(
             f"{path}: this is no SQLite database, or its first page is damaged; it was left as it is"
         ) from error
     if application != sql.APPLICATION_ID:
         raise StorageMismatch(f"{path}: this is an SQLite database of another application; it was left as it is")
-    version = _value(connection, "PRAGMA user_version")
+    version = _value(connection, "PRAGMA user_version", deadline)
     if version != sql.FORMAT_VERSION:
         raise StorageMismatch(
             f"{path}: this ledger has format {version}, and this release uses {sql.FORMAT_VERSION}: "
@@ -152,12 +194,25 @@ def _check_header(connection: sqlite3.Connection, path: Path) -> None:
         )
 
 
-def _check_schema(connection: sqlite3.Connection, path: Path) -> None:
+def _check_pages(connection: sqlite3.Connection, path: Path, deadline: float) -> None:
+    pages = _value(connection, "PRAGMA page_count", deadline)
+    if not Path(f"{path}-wal").exists() and path.stat().st_size < pages * _value(
+        connection, "PRAGMA page_size", deadline
+    ):
+        raise sqlite3.DatabaseError(f"the file ends before its {pages} pages do")
+    _check_schema(connection)
+    if pages <= _SMALL_PAGES:
+        complaint = _value(connection, "PRAGMA quick_check(1)", deadline)
+        if complaint != "ok":
+            raise sqlite3.DatabaseError(" ".join(str(complaint).split()))
+
+
+def _check_schema(connection: sqlite3.Connection) -> None:
     expected = _shapes()
     found = _shapes_in(connection)
     for name, shape in expected.items():
         if found.get(name) != shape:
-            raise StorageMismatch(f"{path}: the ledger is damaged: its {name} is not as this release makes it")
+            raise sqlite3.DatabaseError(f"its {name} is not as this release makes it")
         if shape.startswith("CREATE TABLE"):
             connection.execute(f"SELECT 1 FROM {name} LIMIT 1").fetchall()  # noqa: S608 - the name is ours
 
@@ -175,41 +230,5 @@ def _shapes_in(connection: sqlite3.Connection) -> dict[str, str]:
     return {name: " ".join(str(text).split()) for name, text in rows}
 
 
-def _value(connection: sqlite3.Connection, statement: str) -> Any:
-    return connection.execute(statement).fetchone()[0]
-
-
-# --- opening -----------------------------------------------------------------------------------------------
-
-
-def _open(path: Path, *, create: bool, busy_seconds: float) -> SqliteFile:
-    deadline = time.monotonic() + busy_seconds
-    with ExitStack() as undo:
-        connection = undo.enter_context(closing(_connect(path, "mode=rw")))
-        if create:
-            _fill(connection, deadline)
-        patiently(connection, "PRAGMA application_id", deadline=deadline)
-        _check_header(connection, path)
-        mode = patiently(connection, "PRAGMA journal_mode = WAL", deadline=deadline).fetchone()[0]
-        if mode != "wal":
-            raise StorageMismatch(f"{path}: SQLite cannot keep a write-ahead log here (it says {mode!r})")
-        file = SqliteFile(path, connection, busy_seconds=busy_seconds)
-        undo.pop_all()
-        return file
-
-
-def _fill(connection: sqlite3.Connection, deadline: float) -> None:
-    """Make the tables unless there are any."""
-    if patiently(connection, "PRAGMA application_id", deadline=deadline).fetchone()[0]:
-        return
-    patiently(connection, "BEGIN EXCLUSIVE", deadline=deadline)
-    try:
-        if not _value(connection, "SELECT count(*) FROM sqlite_master"):
-            for statement in sql.SCHEMA:
-                connection.execute(statement)
-            connection.execute(f"PRAGMA application_id = {sql.APPLICATION_ID}")
-            connection.execute(f"PRAGMA user_version = {sql.FORMAT_VERSION}")
-        connection.execute("COMMIT")
-    finally:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
+def _value(connection: sqlite3.Connection, statement: str, deadline: float) -> Any:
+    return patiently(connection, statement, deadline=deadline).fetchone()[0]

@@ -6,36 +6,65 @@ Invariants:
 - Where a table must be read before another, CROSS JOIN says so: the order must not depend on statistics.
 - `{keys}` stands for as many parameters as there are keys, `{pairs}` and `{triples}` for rows of them; see `expanded`.
 
-Why the tables are as they are: an index on ids or hashes takes every new row at a random place, so each row costs a
-page written to the log and again to the file.  Such an index is therefore kept twice only, and small: `ids` and `texts`
-file each id and each hash under 48 bits of it (`key_of`) beside a number that counts up.  Everything else refers to
-that number, so that what is new lies together.  Two that share their 48 bits are told apart by reading both; that
-each is there only once is looked up under the lock that all writers take turns with.
+Why the tables are as they are: ids, hashes and keys are random, and an index on what is random takes every new row at
+another place, so each row costs a page written to the log and again to the file.  Such an index is therefore kept only
+where nothing else will do, and small: `names` files each id and each owner, `texts` each hash, under 60 bits of it
+(`key_of`) beside a number that counts up.  Everything else refers to that number, so that what is new lies together.
+Names that share a key are told apart by reading them; that each is there only once is looked up before it is added,
+under the lock that all writers take turns with.
 """
 
 from __future__ import annotations
 
+import itertools
 import zlib
+from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
-__all__ = ["APPLICATION_ID", "FORMAT_VERSION", "SCHEMA", "expanded", "key_of"]
+__all__ = ["APPLICATION_ID", "FORMAT_VERSION", "SCHEMA", "Query", "expanded", "key_of"]
 
 APPLICATION_ID: Final = 0x42434442
 FORMAT_VERSION: Final = 1
 
 _KEY_DIGITS: Final = 12
+_KINDS: Final[dict[str, tuple[type, ...]]] = {
+    "int": (int,),
+    "int?": (int, type(None)),
+    "float": (float,),
+    "str": (str,),
+    "str?": (str, type(None)),
+    "bytes": (bytes,),
+}
 
 
 def key_of(name: str) -> int:
-    """Return the number under which an id or a hash is filed: 48 bits of it.
+    """Return the number under which an id, a hash or an owner is filed: up to 62 bits of it.
 
     Any text has one, because any text may be asked for.
     """
     try:
-        return int(name[:_KEY_DIGITS], 16)
+        return int(name[:_KEY_DIGITS], 36)
     except ValueError:
         return zlib.crc32(name.encode(errors="replace"))
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A statement that gives rows.
+
+    Attributes:
+        text: the statement.
+        shapes: the types that the columns of a row may have; the tables are strict, so others come of damage alone.
+    """
+
+    text: str
+    shapes: frozenset[tuple[type, ...]]
+
+
+def _query(columns: str, text: str) -> Query:
+    kinds = [_KINDS[column] for column in columns.split()]
+    return Query(text, frozenset(itertools.product(*kinds)))
 
 
 @cache
@@ -49,17 +78,17 @@ def expanded(statement: str, count: int) -> str:
 
 
 SCHEMA: Final = (
-    # Every id that was ever named, also as an input of a transaction that is not here yet.
-    """CREATE TABLE ids (
+    # Every transaction id that was ever named, also by who spends what is not here yet, and every owner of an output.
+    """CREATE TABLE names (
         number INTEGER PRIMARY KEY,
         key INTEGER NOT NULL,
-        id TEXT NOT NULL
+        name TEXT NOT NULL
     ) STRICT""",
-    "CREATE INDEX ids_by_key ON ids (key)",
+    "CREATE INDEX names_by_key ON names (key)",
     # One row per signed text.  The payload is indexed at the first text of an id, for it is the same in all.
     """CREATE TABLE texts (
         sequence INTEGER PRIMARY KEY,
-        number INTEGER NOT NULL REFERENCES ids,
+        number INTEGER NOT NULL REFERENCES names,
         key INTEGER NOT NULL,
         hash TEXT NOT NULL,
         payload_key INTEGER,
@@ -71,15 +100,15 @@ SCHEMA: Final = (
     "CREATE INDEX texts_by_number ON texts (number)",
     "CREATE INDEX texts_by_payload ON texts (payload_key) WHERE payload_key IS NOT NULL",
     """CREATE TABLE spends (
-        number INTEGER NOT NULL REFERENCES ids,
+        number INTEGER NOT NULL REFERENCES names,
         cid INTEGER NOT NULL,
-        spender INTEGER NOT NULL REFERENCES ids,
+        spender INTEGER NOT NULL REFERENCES names,
         PRIMARY KEY (number, cid, spender)
     ) STRICT, WITHOUT ROWID""",
     """CREATE TABLE backlog (
         sequence INTEGER PRIMARY KEY,
         text INTEGER NOT NULL UNIQUE REFERENCES texts,
-        number INTEGER NOT NULL REFERENCES ids,
+        number INTEGER NOT NULL REFERENCES names,
         received_at REAL NOT NULL
     ) STRICT""",
     "CREATE INDEX backlog_by_number ON backlog (number)",
@@ -104,7 +133,7 @@ SCHEMA: Final = (
         block INTEGER NOT NULL REFERENCES blocks
     ) STRICT""",
     """CREATE TABLE block_transactions (
-        number INTEGER NOT NULL REFERENCES ids,
+        number INTEGER NOT NULL REFERENCES names,
         block INTEGER NOT NULL REFERENCES blocks,
         hash TEXT NOT NULL,
         PRIMARY KEY (number, block, hash)
@@ -147,20 +176,20 @@ SCHEMA: Final = (
     ) STRICT""",
     # Where among the holdings of its owners an output is.
     """CREATE TABLE outputs (
-        number INTEGER NOT NULL REFERENCES ids,
+        number INTEGER NOT NULL REFERENCES names,
         cid INTEGER NOT NULL,
-        owner TEXT NOT NULL,
+        owner INTEGER NOT NULL REFERENCES names,
         place INTEGER NOT NULL,
         PRIMARY KEY (number, cid, owner)
     ) STRICT, WITHOUT ROWID""",
     # An owner's unspent and spent outputs lie side by side, so that spending one changes one page.
     """CREATE TABLE holdings (
-        owner TEXT NOT NULL,
+        owner INTEGER NOT NULL REFERENCES names,
         spent INTEGER NOT NULL,
         place INTEGER NOT NULL,
-        number INTEGER NOT NULL REFERENCES ids,
+        number INTEGER NOT NULL REFERENCES names,
         cid INTEGER NOT NULL,
-        spender INTEGER REFERENCES ids,
+        spender INTEGER REFERENCES names,
         PRIMARY KEY (owner, spent, place)
     ) STRICT, WITHOUT ROWID""",
     """CREATE TABLE rejections (
@@ -181,25 +210,25 @@ SCHEMA: Final = (
 
 # --- counters ----------------------------------------------------------------------------------------------
 
-COUNTER = "SELECT value FROM counters WHERE name = ?"
+COUNTER = _query("int", "SELECT value FROM counters WHERE name = ?")
 
 COUNT = "UPDATE counters SET value = value + ? WHERE name = ?"
 
-# --- ids and texts -----------------------------------------------------------------------------------------
+# --- names and texts ---------------------------------------------------------------------------------------
 
-# Some of these ids are others that share their key.
-NUMBERS = "SELECT id, number FROM ids WHERE key IN ({keys})"
+# Some of these names are others that share their key.
+NUMBERS = _query("str int", "SELECT name, number FROM names WHERE key IN ({keys})")
 
-LAST_NUMBER = "SELECT coalesce(max(number), 0) FROM ids"
+LAST_NUMBER = _query("int", "SELECT coalesce(max(number), 0) FROM names")
 
-ADD_ID = "INSERT INTO ids (number, key, id) VALUES (?, ?, ?)"
+ADD_NAME = "INSERT INTO names (number, key, name) VALUES (?, ?, ?)"
 
 # Some of these hashes are others that share their key.
-TEXT_SEQUENCES = "SELECT hash, sequence FROM texts WHERE key IN ({keys})"
+TEXT_SEQUENCES = _query("str int", "SELECT hash, sequence FROM texts WHERE key IN ({keys})")
 
-LAST_TEXT = "SELECT coalesce(max(sequence), 0) FROM texts"
+LAST_TEXT = _query("int", "SELECT coalesce(max(sequence), 0) FROM texts")
 
-NUMBERS_WITH_TEXT = "SELECT number FROM texts WHERE number IN ({keys})"
+NUMBERS_WITH_TEXT = _query("int", "SELECT number FROM texts WHERE number IN ({keys})")
 
 ADD_TEXT = """
     INSERT INTO texts (sequence, number, key, hash, payload_key, payload_hash, tag, text)
@@ -207,62 +236,75 @@ ADD_TEXT = """
 """
 
 # Some of these hashes are others that share their key.
-CONTENTS = """
-    SELECT t.hash, i.id, t.text, t.tag
-    FROM texts AS t CROSS JOIN ids AS i ON i.number = t.number
+CONTENTS = _query(
+    "int str str str bytes",
+    """
+    SELECT t.number, t.hash, i.name, t.text, t.tag
+    FROM texts AS t CROSS JOIN names AS i ON i.number = t.number
     WHERE t.key IN ({keys})
-"""
+""",
+)
 
-TEXTS_OF_NUMBERS = """
-    SELECT t.hash, i.id, t.text, t.tag
-    FROM texts AS t CROSS JOIN ids AS i ON i.number = t.number
-    WHERE t.number IN ({keys})
-    ORDER BY t.number, t.sequence
-"""
+TEXTS_OF_NUMBERS = _query(
+    "int str str bytes",
+    """
+    SELECT number, hash, text, tag FROM texts WHERE number IN ({keys}) ORDER BY number, sequence
+""",
+)
 
 # Each payload that shares its key with this one was made on purpose, at 2^48 hashes: the filter has little to do.
-WITH_PAYLOAD = """
-    SELECT t.sequence, i.id
-    FROM texts AS t CROSS JOIN ids AS i ON i.number = t.number
+WITH_PAYLOAD = _query(
+    "int str",
+    """
+    SELECT t.sequence, i.name
+    FROM texts AS t CROSS JOIN names AS i ON i.number = t.number
     WHERE t.payload_key = ? AND t.sequence > ? AND t.payload_hash = ?
     ORDER BY t.sequence
     LIMIT ?
-"""
+""",
+)
 
 ADD_SPEND = "INSERT INTO spends (number, cid, spender) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
 
-SPENDERS = """
+SPENDERS = _query(
+    "int int str",
+    """
     WITH wanted (number, cid) AS (VALUES {pairs})
-    SELECT s.number, s.cid, i.id
+    SELECT s.number, s.cid, i.name
     FROM wanted AS w
         CROSS JOIN spends AS s ON s.number = w.number AND s.cid = w.cid
-        CROSS JOIN ids AS i ON i.number = s.spender
-"""
+        CROSS JOIN names AS i ON i.number = s.spender
+""",
+)
 
 # --- backlog -----------------------------------------------------------------------------------------------
 
-WAITING_TEXTS = "SELECT text FROM backlog WHERE text IN ({keys})"
+WAITING_TEXTS = _query("int", "SELECT text FROM backlog WHERE text IN ({keys})")
 
 ADD_WAITING = "INSERT INTO backlog (sequence, text, number, received_at) VALUES (?, ?, ?, ?)"
 
-BACKLOG = """
-    SELECT b.sequence, b.received_at, t.hash, i.id, t.text, t.tag
+BACKLOG = _query(
+    "int float int str str str bytes",
+    """
+    SELECT b.sequence, b.received_at, b.number, t.hash, i.name, t.text, t.tag
     FROM backlog AS b
         CROSS JOIN texts AS t ON t.sequence = b.text
-        CROSS JOIN ids AS i ON i.number = b.number
+        CROSS JOIN names AS i ON i.number = b.number
     WHERE b.sequence > ?
     ORDER BY b.sequence
     LIMIT ?
-"""
+""",
+)
 
-WAITING = """
-    SELECT t.hash, i.id, t.text, t.tag
-    FROM backlog AS b
-        CROSS JOIN texts AS t ON t.sequence = b.text
-        CROSS JOIN ids AS i ON i.number = b.number
+WAITING = _query(
+    "int str str bytes",
+    """
+    SELECT b.number, t.hash, t.text, t.tag
+    FROM backlog AS b CROSS JOIN texts AS t ON t.sequence = b.text
     WHERE b.number IN ({keys})
     ORDER BY b.number, b.sequence
-"""
+""",
+)
 
 DROP_NUMBERS = "DELETE FROM backlog WHERE number IN ({keys})"
 
@@ -270,41 +312,53 @@ DROP_TEXTS = "DELETE FROM backlog WHERE text IN ({keys})"
 
 # --- blocks ------------------------------------------------------------------------------------------------
 
-GENESIS = """
+GENESIS = _query(
+    "str str str str str bytes",
+    """
     SELECT b.key, b.id, b.text, b.transactions, b.transaction_ids, b.tags
     FROM genesis AS g CROSS JOIN blocks AS b ON b.sequence = g.block
     WHERE g.one = 1
-"""
+""",
+)
 
 ADD_GENESIS = "INSERT INTO genesis (one, block) SELECT 1, sequence FROM blocks WHERE key = ?"
 
 # Nothing is ever deleted from this table, so its numbers have no gaps and none is given twice.
-ADD_BLOCK = """
+ADD_BLOCK = _query(
+    "int",
+    """
     INSERT INTO blocks (key, id, text, transactions, transaction_ids, tags) VALUES (?, ?, ?, ?, ?, ?)
     ON CONFLICT (key) DO NOTHING
     RETURNING sequence
-"""
+""",
+)
 
 ADD_BLOCK_TRANSACTION = """
     INSERT INTO block_transactions (number, block, hash) VALUES (?, ?, ?) ON CONFLICT DO NOTHING
 """
 
-BLOCKS_AFTER = """
+BLOCKS_AFTER = _query(
+    "int str str str str str bytes",
+    """
     SELECT sequence, key, id, text, transactions, transaction_ids, tags
     FROM blocks
     WHERE sequence > ?
     ORDER BY sequence
     LIMIT ?
-"""
+""",
+)
 
-BLOCKS = """
+BLOCKS = _query(
+    "str str str str str bytes",
+    """
     SELECT key, id, text, transactions, transaction_ids, tags
     FROM blocks
     WHERE id IN ({keys})
     ORDER BY id, sequence
-"""
+""",
+)
 
-BLOCK_COUNT = "SELECT coalesce(max(sequence), 0) FROM blocks"
+BLOCK_COUNT = _query("int", "SELECT coalesce(max(sequence), 0) FROM blocks")
 
 # --- sightings ---------------------------------------------------------------------------------------------
 
@@ -316,27 +370,35 @@ SIGHT = """
     WHERE checked < excluded.checked OR verdict IS NULL AND excluded.verdict IS NOT NULL
 """
 
-SIGHTINGS = """
+SIGHTINGS = _query(
+    "str str float int int?",
+    """
     SELECT key, block_id, seen_at, checked, verdict FROM sightings WHERE node = ? AND key IN ({keys})
-"""
+""",
+)
 
-OPEN_SIGHTINGS = """
+OPEN_SIGHTINGS = _query(
+    "str str float int int?",
+    """
     SELECT key, block_id, seen_at, checked, verdict
     FROM sightings
     WHERE node = ? AND checked = ? AND verdict IS NULL
     ORDER BY seen_at, sequence
     LIMIT ?
-"""
+""",
+)
 
-STANDINGS = """
-    SELECT i.id, s.block_id, s.key, s.seen_at, s.verdict, t.hash
+STANDINGS = _query(
+    "int str str float int? str",
+    """
+    SELECT t.number, s.block_id, s.key, s.seen_at, s.verdict, t.hash
     FROM block_transactions AS t
         CROSS JOIN blocks AS b ON b.sequence = t.block
         CROSS JOIN sightings AS s ON s.node = ? AND s.key = b.key AND s.checked = 1
-        CROSS JOIN ids AS i ON i.number = t.number
     WHERE t.number IN ({keys})
     ORDER BY t.number, t.block
-"""
+""",
+)
 
 SET_VERDICT = "UPDATE sightings SET verdict = ? WHERE node = ? AND block_id = ? AND verdict IS NULL"
 
@@ -347,19 +409,24 @@ PLACE_VOTE = """
     ON CONFLICT (block_id, node) DO UPDATE SET text = excluded.text WHERE text = ?4
 """
 
-PLACES = """
+PLACES = _query(
+    "str str str",
+    """
     WITH wanted (block_id, node) AS (VALUES {pairs})
     SELECT v.block_id, v.node, v.text
     FROM wanted AS w CROSS JOIN votes AS v ON v.block_id = w.block_id AND v.node = w.node
-"""
+""",
+)
 
-VOTES = "SELECT block_id, node, text FROM votes WHERE block_id IN ({keys})"
+VOTES = _query("str str str", "SELECT block_id, node, text FROM votes WHERE block_id IN ({keys})")
 
 ADD_EVIDENCE = """
     INSERT INTO evidence (block_id, node, text) VALUES (?, ?, ?) ON CONFLICT (block_id, node) DO NOTHING
 """
 
-EVIDENCE = "SELECT block_id, node, text FROM evidence WHERE sequence > 0 ORDER BY sequence LIMIT ?"
+EVIDENCE = _query(
+    "str str str", "SELECT block_id, node, text FROM evidence WHERE sequence > 0 ORDER BY sequence LIMIT ?"
+)
 
 # --- decisions ---------------------------------------------------------------------------------------------
 
@@ -369,74 +436,94 @@ ADD_DECISION = """
     ON CONFLICT DO NOTHING
 """
 
-DECISION_AT = "SELECT text FROM decisions WHERE node = ? AND sequence = ?"
+DECISION_AT = _query("str", "SELECT text FROM decisions WHERE node = ? AND sequence = ?")
 
-DECISION_ON = "SELECT text FROM decisions WHERE node = ? AND block_id = ?"
+DECISION_ON = _query("str", "SELECT text FROM decisions WHERE node = ? AND block_id = ?")
 
-DECISIONS = """
+DECISIONS = _query(
+    "str int str int str int str",
+    """
     SELECT node, sequence, block_id, verdict, text, valid_transactions, newest_time
     FROM decisions
     WHERE node = ? AND sequence > ?
     ORDER BY sequence
     LIMIT ?
-"""
+""",
+)
 
-LATEST_DECISION = """
+LATEST_DECISION = _query(
+    "str int str int str int str",
+    """
     SELECT node, sequence, block_id, verdict, text, valid_transactions, newest_time
     FROM decisions
     WHERE node = ?
     ORDER BY sequence DESC
     LIMIT 1
-"""
+""",
+)
 
-DECISIONS_ON = """
+DECISIONS_ON = _query(
+    "str int str int str int str",
+    """
     SELECT node, sequence, block_id, verdict, text, valid_transactions, newest_time
     FROM decisions
     WHERE block_id IN ({keys})
     ORDER BY block_id, node
-"""
+""",
+)
 
 # --- holdings ----------------------------------------------------------------------------------------------
 
-OUTPUTS = """
+OUTPUTS = _query(
+    "int int int",
+    """
     WITH wanted (number, cid) AS (VALUES {pairs})
     SELECT o.number, o.cid, o.owner
     FROM wanted AS w CROSS JOIN outputs AS o ON o.number = w.number AND o.cid = w.cid
-"""
+""",
+)
 
 ADD_OUTPUT = "INSERT INTO outputs (number, cid, owner, place) VALUES (?, ?, ?, ?)"
 
 ADD_HOLDING = "INSERT INTO holdings (owner, spent, place, number, cid) VALUES (?, 0, ?, ?, ?)"
 
 # The holdings of these outputs, each with its spender, in the order of SPEND_HOLDING.
-SPENT_PLACES = """
+SPENT_PLACES = _query(
+    "int int int",
+    """
     WITH wanted (number, cid, spender) AS (VALUES {triples})
     SELECT w.spender, o.owner, o.place
     FROM wanted AS w CROSS JOIN outputs AS o ON o.number = w.number AND o.cid = w.cid
-"""
+""",
+)
 
 SPEND_HOLDING = "UPDATE holdings SET spent = 1, spender = ? WHERE owner = ? AND spent = 0 AND place = ?"
 
-HOLDINGS_OF_A_KIND = """
-    SELECT h.place, i.id, h.cid, s.id
-    FROM holdings AS h CROSS JOIN ids AS i ON i.number = h.number LEFT JOIN ids AS s ON s.number = h.spender
+HOLDINGS_OF_A_KIND = _query(
+    "int str int str?",
+    """
+    SELECT h.place, i.name, h.cid, s.name
+    FROM holdings AS h CROSS JOIN names AS i ON i.number = h.number LEFT JOIN names AS s ON s.number = h.spender
     WHERE h.owner = ? AND h.spent = ? AND h.place > ?
     ORDER BY h.place
     LIMIT ?
-"""
+""",
+)
 
-# Both kinds are in order already, and are merged.
-HOLDINGS = """
-    SELECT h.place, i.id, h.cid, s.id
+# Both kinds are in order already, and are merged; what is joined to them may come in any order.
+HOLDINGS = _query(
+    "int str int str?",
+    """
+    SELECT h.place, i.name, h.cid, s.name
     FROM (
         SELECT place, number, cid, spender FROM holdings WHERE owner = ?1 AND spent = 0 AND place > ?2
         UNION ALL
         SELECT place, number, cid, spender FROM holdings WHERE owner = ?1 AND spent = 1 AND place > ?2
         ORDER BY place
         LIMIT ?3
-    ) AS h CROSS JOIN ids AS i ON i.number = h.number LEFT JOIN ids AS s ON s.number = h.spender
-    ORDER BY h.place
-"""
+    ) AS h CROSS JOIN names AS i ON i.number = h.number LEFT JOIN names AS s ON s.number = h.spender
+""",
+)
 
 # --- rejections and registers ------------------------------------------------------------------------------
 
@@ -444,9 +531,11 @@ ADD_REJECTION = """
     INSERT INTO rejections (hash, id, node, text) VALUES (?, ?, ?, ?) ON CONFLICT (hash, node) DO NOTHING
 """
 
-REJECTIONS = "SELECT hash, id, node, text FROM rejections WHERE id IN ({keys}) ORDER BY id, sequence"
+REJECTIONS = _query(
+    "str str str str", "SELECT hash, id, node, text FROM rejections WHERE id IN ({keys}) ORDER BY id, sequence"
+)
 
-REGISTERS = "SELECT name, text FROM registers WHERE name IN ({keys})"
+REGISTERS = _query("str str", "SELECT name, text FROM registers WHERE name IN ({keys})")
 
 SET_REGISTER = "INSERT INTO registers (name, text) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET text = excluded.text"
 
