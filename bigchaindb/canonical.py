@@ -37,8 +37,15 @@ _SHOWN_TYPES: Final = (str, bytes, int, float, bool, type(None))
 _SAME_DIGITS: Final = bytes.maketrans(b"0123456789", b"0000000000")
 _LONG_RUN: Final = b"0" * 16
 
+
+class _Encoder(rapidjson.Encoder):
+    def default(self, value: Any) -> Any:
+        # In the library's own error would be the value's repr, which may fail.
+        raise TypeError(f"{type(value).__name__} has no JSON")
+
+
 # Made once, since the functions of the same names would make them for every call.
-_encode: Final[Callable[[Any], Any]] = rapidjson.Encoder(
+_encode: Final[Callable[[Any], Any]] = _Encoder(
     sort_keys=True,
     ensure_ascii=False,
     number_mode=0,  # neither NaN nor infinities

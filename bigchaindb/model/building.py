@@ -98,6 +98,8 @@ def create_transaction(  # noqa: PLR0913 - the walkthrough's five, and the time
         OperationError: inputs for a CREATE, none for a TRANSFER, or an operation that does not exist.
     """
     operation = _operation(operation, inputs)
+    if len(set(inputs)) != len(inputs):
+        raise _shape.fail("inputs", "name an output twice")
     owners = _owners(current_owners, "current_owners", least=0 if operation == Operation.TRANSFER else 1)
     condition = _condition_for(_owners(new_owners, "new_owners", least=0))
     claims: list[OutputRef | None] = list(inputs) or [None]
