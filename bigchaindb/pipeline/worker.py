@@ -11,6 +11,7 @@ Invariants:
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 import signal
@@ -103,6 +104,7 @@ def main(role: str) -> int:
     order = json.loads(sys.stdin.readline())
     config = parse(order["config"], "supervisor")
     set_up_logging(config.log, role)
+    _collect_seldom()
     threading.Thread(target=_stop_at_end_of_input, args=(stop,), daemon=True).start()
 
     try:
@@ -125,6 +127,12 @@ def _builder_maker(config: Config) -> Callable[[Node], Worker]:
         block_interval_seconds=config.block_interval_seconds,
         backlog_reassign_delay_seconds=config.backlog_reassign_delay_seconds,
     )
+
+
+def _collect_seldom() -> None:
+    # Thousands of transactions at a time, and none of them in a cycle: looking for cycles took a fifth of the time.
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
 
 
 def _stop_at_end_of_input(stop: threading.Event) -> None:
