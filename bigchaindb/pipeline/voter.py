@@ -25,7 +25,8 @@ from bigchaindb.node.marks import MARK_BYTES
 from bigchaindb.node.recorded import quorum_verdict
 from bigchaindb.node.seat import Ballot, Ruling, Seat
 from bigchaindb.node.view import cursor_register, read_vote
-from bigchaindb.storage.records import Effects, Sighting, VoteRow
+from bigchaindb.pipeline.watch import Watch
+from bigchaindb.storage.records import Effects, Sighting
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,7 +42,6 @@ _PAGE: Final = 16
 _MAX_OPEN: Final = 256
 _MAX_LOADED: Final = 12
 _MAX_NOTED: Final = 10_000
-_MAX_EVIDENCE: Final = 10_000
 _RETRY_SECONDS: Final = 1.0
 
 _log = logging.getLogger(__name__)
@@ -84,8 +84,7 @@ class Voter:
         self._aside_turn = 0
         self._open_turn = 0
         self._logged: set[str] = set()
-        self._conflicts: list[tuple[str, str]] = []
-        self._evidence: set[str] = set()
+        self._watch = Watch(node)
         self._settle_rest()
 
     def step(self) -> bool:
@@ -106,7 +105,7 @@ class Voter:
         ballots = self._ballots(now, rulings)
         if ballots or rulings:
             self._cast(ballots, rulings, effects)
-        self._compare_conflicting()
+        self._watch.step(now, self._open)
         return noted or bool(ballots) or bool(rulings)
 
     def seconds_until_due(self) -> float | None:
@@ -266,7 +265,7 @@ class Voter:
             if isinstance(opinion, No):
                 _log.info("block %s refused: %s", block_id, opinion.reason)
                 if opinion.rival_block:
-                    self._conflicts.append((block_id, opinion.rival_block))
+                    self._watch.compare(block_id, opinion.rival_block)
                 ballots.append(Ballot(block_id, opinion.reason))
                 continue
             backed.add(block_id)
@@ -325,35 +324,10 @@ class Voter:
                 continue
             vote = read_vote(text, block_id, node)
             if vote and known:
-                self._keep_evidence("a second vote", [vote])
+                self._watch.keep([vote])
             elif vote:
                 open_block.votes[node] = vote
         return {node: vote.is_valid for node, vote in open_block.votes.items()}
-
-    def _keep_evidence(self, kind: str, votes: Sequence[Vote]) -> None:
-        for vote in votes:
-            if vote.text not in self._evidence and len(self._evidence) < _MAX_EVIDENCE:
-                self._evidence.add(vote.text)
-                _log.warning("%s by %s, on block %s: kept as evidence", kind, vote.node, vote.block_id)
-                self._storage.keep_evidence([VoteRow(vote.block_id, vote.node, vote.text)])
-
-    def _compare_conflicting(self) -> None:
-        """Look for nodes that voted valid on two blocks that conflict; nothing is decided by it."""
-        if not self._conflicts:
-            return
-        places = self._storage.votes(list({block_id for pair in self._conflicts for block_id in pair}))
-        for pair in self._conflicts:
-            votes = [
-                {
-                    n: v
-                    for n, text in places.get(block_id, {}).items()
-                    if (v := read_vote(text, block_id, n)) and v.is_valid
-                }
-                for block_id in pair
-            ]
-            for node in votes[0].keys() & votes[1].keys():
-                self._keep_evidence("valid votes on two conflicting blocks", [votes[0][node], votes[1][node]])
-        self._conflicts = [pair for pair in self._conflicts if pair[0] in self._open or pair[1] in self._open]
 
     def _inputs_decided(self, open_block: _Open, transactions: list[Transaction], just_valid: set[str]) -> bool:
         """Tell whether this node has decided what the block spends; where it voted valid, it had."""

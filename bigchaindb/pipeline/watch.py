@@ -1,0 +1,94 @@
+"""What a voter notices of members that break the rules (design.md section 3): kept, logged, and nothing else.
+
+Invariants:
+
+- No decision depends on anything here.
+- What is logged of a member is one line per kind of misdeed, however often it repeats it.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Final
+
+from bigchaindb.node.evidence import kept_evidence, misdeeds
+from bigchaindb.node.view import read_vote
+from bigchaindb.storage.records import VoteRow
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+    from bigchaindb.model.vote import Vote
+    from bigchaindb.node.node import Node
+
+__all__ = ["Watch"]
+
+_MAX_KEPT: Final = 10_000
+_LOOK_SECONDS: Final = 1.0
+
+_log = logging.getLogger(__name__)
+
+
+class Watch:
+    """Keeps evidence, and logs what it proves."""
+
+    def __init__(self, node: Node) -> None:
+        """Start with nothing seen."""
+        self._node = node
+        self._storage = node.storage
+        self._conflicts: list[tuple[str, str]] = []
+        self._kept: set[str] = set()
+        self._look_at = float("-inf")
+        self._read: list[VoteRow] = []
+        self._logged: set[str] = set()
+
+    def keep(self, votes: Iterable[Vote]) -> None:
+        """Keep well-signed votes as evidence, each once."""
+        for vote in votes:
+            if vote.text not in self._kept and len(self._kept) < _MAX_KEPT:
+                self._kept.add(vote.text)
+                self._storage.keep_evidence([VoteRow(vote.block_id, vote.node, vote.text)])
+
+    def compare(self, block_id: str, rival_id: str) -> None:
+        """Look from now on for members that vote valid on both of these blocks, which conflict."""
+        self._conflicts.append((block_id, rival_id))
+
+    def step(self, now: float, undecided: Collection[str]) -> None:
+        """Look at what there is.
+
+        Args:
+            now: Unix seconds.
+            undecided: ids of the undecided blocks; those that conflict are compared while one of them is.
+        """
+        self._compare_votes()
+        self._conflicts = [pair for pair in self._conflicts if pair[0] in undecided or pair[1] in undecided]
+        if now >= self._look_at:
+            self._look_at = now + _LOOK_SECONDS
+            self._look()
+
+    def _compare_votes(self) -> None:
+        if not self._conflicts:
+            return
+        places = self._storage.votes(list({block_id for pair in self._conflicts for block_id in pair}))
+        for pair in self._conflicts:
+            votes = [
+                {
+                    n: v
+                    for n, text in places.get(block_id, {}).items()
+                    if (v := read_vote(text, block_id, n)) and v.is_valid
+                }
+                for block_id in pair
+            ]
+            for node in votes[0].keys() & votes[1].keys():
+                self.keep([votes[0][node], votes[1][node]])
+
+    def _look(self) -> None:
+        rows = kept_evidence(self._node)
+        if rows == self._read:
+            return
+        self._read = rows
+        for misdeed in misdeeds(self._node, rows):
+            deed = f"{misdeed.node} cast {misdeed.kind}"
+            if deed not in self._logged:
+                self._logged.add(deed)
+                _log.warning("%s: %s; kept as evidence", deed, ", ".join(misdeed.blocks))
