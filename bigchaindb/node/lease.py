@@ -31,6 +31,7 @@ __all__ = ["BEAT_SECONDS", "LEASE_SECONDS", "Lease", "holder_of"]
 LEASE_SECONDS: Final = 10.0
 BEAT_SECONDS: Final = 2.0
 _STEP_SECONDS: Final = 0.5
+_ZOMBIE: Final = "Z"  # dead, but its parent has not asked for the exit code yet
 
 
 class Lease:
@@ -45,11 +46,15 @@ class Lease:
         self._beat = 0
         self._text: str | None = None
 
-    def acquire(self, sleep: Callable[[float], object]) -> None:
+    def acquire(self, wait: Callable[[float], bool]) -> bool:
         """Take the lease.
 
         Args:
-            sleep: waits so many seconds; used only where the holder is on another machine.
+            wait: waits so many seconds, or returns True at once because there is no time left; used only where the
+                holder is on another machine.
+
+        Returns:
+            False if there was no time to see whether the holder lives; nothing was taken then.
 
         Raises:
             NodeAlreadyRunning: somebody holds it and lives.
@@ -62,20 +67,26 @@ class Lease:
                     raise self._running(holder)
             else:
                 for _ in range(round(LEASE_SECONDS / _STEP_SECONDS)):
-                    sleep(_STEP_SECONDS)
+                    if wait(_STEP_SECONDS):
+                        return False
                     if self._read() != text:
                         raise self._running(holder)
         mine = self._mine()
         if not self._storage.swap_register(self._name, text, mine):
             raise self._running(_parse(self._read() or "{}"))
         self._text = mine
+        return True
 
     def renew(self) -> bool:
         """Count the beat up; False where somebody else has the lease now."""
         self._beat += 1
         mine = self._mine()
-        if not self._storage.swap_register(self._name, self._text, mine) and self._read() != mine:
-            return False
+        if not self._storage.swap_register(self._name, self._text, mine):
+            # An earlier beat may stand there although storage failed before it could say so.
+            standing = self._read()
+            is_mine = standing is not None and _parse(standing).get("instance") == self._instance
+            if not is_mine or not self._storage.swap_register(self._name, standing, mine):
+                return False
         self._text = mine
         return True
 
@@ -106,13 +117,14 @@ class Lease:
 def holder_of(storage: Storage, node: str) -> dict[str, Any] | None:
     """Return who holds a node's lease, `{"host", "pid", "alive", ...}`, or None.
 
-    `alive` is None where the holder is on another machine.
+    `alive` is None where the holder is on another machine, or the register is damaged.
     """
     text = storage.registers([_register(node)]).get(_register(node))
     if text is None:
         return None
     holder = _parse(text)
-    return {**holder, "alive": _is_alive(holder) if holder.get("machine") == _machine() else None}
+    alive = _is_alive(holder) if holder.get("machine") == _machine() else None
+    return {"host": None, "pid": None, **holder, "alive": alive}
 
 
 def _register(node: str) -> str:
@@ -142,16 +154,17 @@ def _started(pid: int) -> str | None:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except OSError:
         return None
-    return stat.rpartition(")")[2].split()[19]
+    fields = stat.rpartition(")")[2].split()
+    return "" if fields[0] == _ZOMBIE else fields[19]
 
 
 def _is_alive(holder: dict[str, Any]) -> bool:
     pid = holder.get("pid")
-    if not isinstance(pid, int):
+    if not isinstance(pid, int) or pid <= 0:  # what is not above zero stands for groups of processes
         return False
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):
         return False
     except PermissionError:
         pass  # it lives, and is somebody else's

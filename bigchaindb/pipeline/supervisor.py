@@ -126,7 +126,8 @@ def supervise(config: Config, config_path: Path) -> None:
     node = open_node(config, time.time)
     try:
         lease = Lease(node.storage, node.me)
-        lease.acquire(stop.wait)
+        if not lease.acquire(stop.wait):
+            return
         journal = journal_path(config_path, node.ledger, node.me)
         order = json.dumps({"config": to_document(config), "journal": str(journal)})
         children = [_Child(role, order) for role in ROLES]
