@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import random
 import shutil
@@ -97,6 +98,16 @@ def test_an_empty_file_is_filled_only_where_one_is_to_be_made(tmp_path: Path) ->
     assert "empty" in refusal(path)
     SqliteStorage(path, create=True).close()
     SqliteStorage(path, create=False).close()
+
+
+def test_whoever_waits_too_long_for_another_who_makes_it_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    with Path(f"{path}.lock").open("wb") as maker:
+        fcntl.flock(maker, fcntl.LOCK_EX)
+        with pytest.raises(StorageUnavailable, match="begun to make"):
+            SqliteStorage(path, create=True, busy_seconds=0.05)
+    assert not path.exists()
+    SqliteStorage(path, create=True).close()
 
 
 def test_a_ledger_that_is_there_is_opened_not_made(ledger: Path) -> None:
