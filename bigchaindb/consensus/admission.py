@@ -62,7 +62,7 @@ def _check(
         if rival not in {None, transaction.id}:
             raise _double_spend(i, ref, rival)
     for ref, rival in facts.rivals(transaction):
-        if facts.is_valid(rival) or facts.is_undecided(rival) or _waits(rival, facts, now):
+        if facts.is_valid(rival) or facts.is_in_the_way(rival) or _waits(rival, facts, now):
             raise _double_spend(transaction.inputs.index(ref), ref, rival)
 
 

@@ -48,6 +48,10 @@ class Facts:
         """Tell whether a transaction stands in an undecided block."""
         return any(s.verdict is None for s in self.standings(txid))
 
+    def is_in_the_way(self, txid: str) -> bool:
+        """Tell whether a transaction stands in an undecided block whose fate its rivals have to wait for."""
+        return any(s.is_in_the_way for s in self.standings(txid))
+
     def is_found(self, transaction: Transaction, block_id: str) -> bool:
         """Tell whether the view knows a transaction by its block and by all that it spends, as it must later."""
         return self.is_spender(transaction) and any(s.block_id == block_id for s in self.standings(transaction.id))

@@ -192,7 +192,7 @@ def _unsound(
 def _held(rivals: set[str], facts: Facts) -> frozenset[str]:
     """Return the rivals in a block that may yet become valid: live here, or with a valid vote; stalled or not."""
     undecided = {
-        standing.block_id: rival for rival in rivals for standing in facts.standings(rival) if standing.verdict is None
+        standing.block_id: rival for rival in rivals for standing in facts.standings(rival) if standing.is_in_the_way
     }
     if not undecided:
         return frozenset()
@@ -201,7 +201,7 @@ def _held(rivals: set[str], facts: Facts) -> frozenset[str]:
         rival
         for rival in rivals
         for standing in facts.standings(rival)
-        if standing.verdict is None and (standing.live or standing.block_id in supported)
+        if standing.is_in_the_way and (standing.live or standing.block_id in supported)
     )
 
 

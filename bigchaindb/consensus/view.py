@@ -33,6 +33,7 @@ class Standing:
         live: undecided, not stalled, and this node built it or voted valid on it.
         binds: undecided, of an earlier federation, and somebody of its electorate voted valid on it (design.md 3.3).
         present: its electorate is the present federation.
+        ahead: dated further ahead of this node's clock than a block may be that it votes on.
     """
 
     block_id: str
@@ -41,6 +42,13 @@ class Standing:
     live: bool
     binds: bool = False
     present: bool = True
+    ahead: bool = False
+
+    @property
+    def is_in_the_way(self) -> bool:
+        """Whether rivals of what stands here have to wait for its fate."""
+        # A block from the future gets no vote until its time has come, so it must not hold anybody up until then.
+        return self.verdict is None and (self.live or self.backed or self.binds or not self.ahead)
 
 
 class View(Protocol):

@@ -203,11 +203,12 @@ class Queries:
         if not ids:
             return {}
         waiting = self._storage.waiting(ids)
-        standings = self._storage.standings(self._node.me, ids)
+        standings = self._node.view.standings(ids)
+        valid = {txid for txid in ids if any(s.verdict for s in standings.get(txid, []))}
+        pending = {txid for txid in ids if txid in waiting or any(s.is_in_the_way for s in standings.get(txid, []))}
         taken: dict[OutputRef, str] = {}
         for ref, found in spenders.items():
-            verdicts = {txid: {s.verdict for s in standings.get(txid, [])} for txid in found}
-            ways = [t for t in found if True in verdicts[t]] + [t for t in found if None in verdicts[t] or t in waiting]
+            ways = [t for t in found if t in valid] + [t for t in found if t in pending]
             if ways:
                 taken[ref] = ways[0]
         return taken

@@ -15,6 +15,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from bigchaindb.consensus.fulfillments import is_timeless
+from bigchaindb.consensus.judging import MAX_AHEAD_SECONDS
 from bigchaindb.consensus.view import Standing
 from bigchaindb.exceptions import BlockError, TransactionError
 from bigchaindb.model.block import MAX_BYTES, Block
@@ -145,6 +146,7 @@ class LedgerView:
                         live=live,
                         binds=note.block_id in binding,
                         present=note.block_id not in past,
+                        ahead=header is not None and float(header.timestamp) - self._clock() > MAX_AHEAD_SECONDS,
                     )
                 )
         return answer

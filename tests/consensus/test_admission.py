@@ -205,3 +205,21 @@ def test_what_was_verified_is_sound(view: StatedView) -> None:
     assert not is_sound(bad, view, at(0))
     view.verified.add(bad.hash)
     assert is_sound(bad, view, at(0))
+
+
+# --- blocks from the future --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("backed", "live", "free"), [(False, False, True), (True, False, False), (False, True, False)])
+def test_a_rival_in_a_block_from_the_future_is_in_the_way_only_of_those_who_made_or_back_it(
+    view: StatedView, *, backed: bool, live: bool, free: bool
+) -> None:
+    view.decided(BOAT)
+    view.stand(BLOCK, transfer(BOAT, to="carol"), ahead=True, backed=backed, live=live)
+    assert (answer(view, transfer(BOAT)) is None) is free
+
+
+def test_a_rival_that_was_decided_valid_is_in_the_way_whenever_its_block_is_dated(view: StatedView) -> None:
+    view.decided(BOAT)
+    view.stand(BLOCK, transfer(BOAT, to="carol"), ahead=True, verdict=True)
+    assert isinstance(answer(view, transfer(BOAT)), DoubleSpend)

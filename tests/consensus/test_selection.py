@@ -316,6 +316,16 @@ def test_a_rival_in_a_live_block_is_waited_for_though_nobody_has_voted_yet(view:
     assert blockers(chosen(view, mine)) == {mine.id: {rival.id}}
 
 
+@pytest.mark.parametrize("live", [False, True])
+def test_a_rival_in_a_block_from_the_future_is_waited_for_by_its_maker_only(view: StatedView, *, live: bool) -> None:
+    """Any member may date a block ahead and vote for it itself; until its time has come that holds nobody up."""
+    view.decided(BOAT)
+    view.stand(BLOCK, transfer(BOAT), live=live, ahead=True)
+    view.supports.add(BLOCK)
+    mine = transfer(BOAT, to="carol")
+    assert built(chosen(view, mine)) == ([] if live else [mine])
+
+
 def test_a_rival_in_a_block_decided_invalid_is_not_waited_for(view: StatedView) -> None:
     view.decided(BOAT)
     view.stand(BLOCK, transfer(BOAT), verdict=False)

@@ -106,11 +106,12 @@ class StatedView:
         verdict: bool | None = None,
         backed: bool = False,
         live: bool = False,
+        ahead: bool = False,
     ) -> None:
         """These stand in the block of that id."""
         self.store(*transactions)
         for transaction in transactions:
-            self.blocks.setdefault(transaction.id, []).append(Standing(block, verdict, backed, live))
+            self.blocks.setdefault(transaction.id, []).append(Standing(block, verdict, backed, live, ahead=ahead))
 
     def decided(self, *transactions: Transaction) -> None:
         """These stand in a block decided valid."""
