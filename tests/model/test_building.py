@@ -153,6 +153,11 @@ BAD_CREATES: dict[str, tuple[Callable[[], Any], type[BigchainDBError], str]] = {
     "an operation that is no str": (lambda: make(operation=["CREATE"]), OperationError, "operation"),
     "inputs for a CREATE": (lambda: make(inputs=[OutputRef(spent_id(1), 0)]), OperationError, "inputs"),
     "no inputs for a TRANSFER": (lambda: make(operation="TRANSFER"), OperationError, "inputs"),
+    "an input twice": (
+        lambda: make(operation="TRANSFER", inputs=[OutputRef(spent_id(1), 0), OutputRef(spent_id(1), 0)]),
+        TransactionMalformed,
+        "inputs",
+    ),
     "nobody who creates": (lambda: make(current_owners=[]), TransactionMalformed, "current_owners"),
     "a creator that is no key": (lambda: make(current_owners="alice"), TransactionMalformed, "current_owners[0]"),
     "owners that are a number": (lambda: make(new_owners=7), TransactionMalformed, "new_owners[0]"),
