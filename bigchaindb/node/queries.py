@@ -12,6 +12,8 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from enum import StrEnum
+from graphlib import TopologicalSorter
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 from bigchaindb.consensus.receipts import make_receipt
@@ -214,7 +216,7 @@ class Queries:
         return taken
 
     def history(self, txid: str) -> list[Transaction]:
-        """Return the valid transactions of the assets that a transaction is part of, from CREATE on.
+        """Return the valid transactions of the assets that a transaction is part of, from CREATE on, in order.
 
         Output i is what becomes of input i, so each input is followed back to its CREATE, and each output forward.
 
@@ -226,14 +228,15 @@ class Queries:
         start = self.transaction(txid)
         if start is None:
             raise TransactionDoesNotExist(f"there is no valid transaction {txid}", field="txid")
-        before: dict[str, Transaction] = {}
-        for fulfillment in start.fulfillments:
-            chain = list(self._back(fulfillment.input))
-            before.update((t.id, t) for t in reversed(chain))
-        after: dict[str, Transaction] = {}
-        for output in start.outputs:
-            after.update((t.id, t) for t in self._forth(OutputRef(start.id, output.cid)))
-        return [*before.values(), start, *after.values()]
+        lines = [[*reversed(list(self._back(fulfillment.input))), start] for fulfillment in start.fulfillments]
+        lines += [[start, *self._forth(OutputRef(start.id, output.cid))] for output in start.outputs]
+        # Assets may meet, part and meet again, so the lines are not simply put behind each other.
+        order: TopologicalSorter[str] = TopologicalSorter({start.id: ()})
+        for line in lines:
+            for before, after in pairwise(line):
+                order.add(after.id, before.id)
+        found = {t.id: t for line in lines for t in line}
+        return [found[txid] for txid in order.static_order()]
 
     def _back(self, ref: OutputRef | None) -> Iterator[Transaction]:
         while ref is not None:
@@ -294,8 +297,10 @@ class Queries:
             raise TransactionDoesNotExist(f"there is no valid transaction {txid}", field="txid")
         if view.block.id == self._node.ledger:
             raise OperationError("the genesis transaction has no receipt: everything else rests on it", field="txid")
-        stored = next(t for t in view.contents if t.id == txid)
-        transaction = self._node.view.read(stored)
+        # Of its signed texts, the one in this block.
+        transaction = next((t for t in self._readable(view.contents) if t.id == txid), None)
+        if transaction is None:
+            raise TransactionDoesNotExist(f"block {view.block.id} does not hold {txid}", field="txid")
         texts = self._decisions(view.block)
         if not is_quorum(len(texts), len(view.block.header.voters), self._node.quorum):
             raise ReceiptNotReady(f"block {view.block.id}: a quorum has not recorded its decision yet", field="txid")
