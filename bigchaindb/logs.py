@@ -16,12 +16,15 @@ __all__ = ["set_up_logging"]
 
 
 class _OneLine(logging.Formatter):
-    """Escapes line breaks, so that nothing that is logged can pass for another event."""
+    """Escapes what cannot be printed, so that nothing that is logged can pass for another event, or move a cursor."""
 
     converter = staticmethod(time.gmtime)
 
     def format(self, record: logging.LogRecord) -> str:
-        return super().format(record).replace("\r", "\\r").replace("\n", "\\n")
+        text = super().format(record)
+        if text.isprintable():
+            return text
+        return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
 def set_up_logging(log: Log, process: str) -> None:
