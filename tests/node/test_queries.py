@@ -1,36 +1,33 @@
-"""What a node answers about transactions, outputs and blocks, also where shared storage holds junk."""
+"""Questions about the ledger: what is said of transactions, holdings, histories, blocks and receipts."""
 
 from __future__ import annotations
 
-import dataclasses
-import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
-from bigchaindb import cryptoconditions as cc
-from bigchaindb import verify_receipt
-from bigchaindb.crypto import hash_data
+from bigchaindb import canonical
+from bigchaindb.consensus.receipts import verify_receipt
 from bigchaindb.exceptions import OperationError, ReceiptNotReady, TransactionDoesNotExist, TransactionTimeout
-from bigchaindb.model.building import create_transaction
+from bigchaindb.model.decision import Decision, Verdict
 from bigchaindb.model.rejection import Rejection
-from bigchaindb.model.transaction import Transaction
 from bigchaindb.node import queries
+from bigchaindb.node.node import stored_block
 from bigchaindb.node.queries import Status
 from bigchaindb.storage.memory import MemoryStorage
-from bigchaindb.storage.records import NewTransaction, RejectionRow, StoredBlock, VoteRow
-from tests.ledgers import Ledger, key, lock_with, public, ref, row
+from bigchaindb.storage.records import NewTransaction, RejectionRow, VoteRow
+from tests.consensus.views import garbled
+from tests.ledgers import Ledger, Member, key, public, ref, row
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from bigchaindb.crypto import SigningKey
-    from bigchaindb.node.queries import Queries
-    from bigchaindb.storage.records import Standing
+    from bigchaindb.model.block import Block
+    from bigchaindb.model.reference import OutputRef
+    from bigchaindb.model.transaction import Transaction
 
 ALICE, BOB, CAROL = key("alice"), key("bob"), key("carol")
-UNKNOWN = "0" * 64
-HANG_SECONDS = 30.0
+NOWHERE = "0" * 64
 
 
 @pytest.fixture
@@ -38,380 +35,399 @@ def ledger() -> Ledger:
     return Ledger()
 
 
-@pytest.fixture
-def asked(ledger: Ledger) -> Queries:
-    return ledger.first.queries
+def owned(ledger: Ledger, owner: SigningKey) -> list[OutputRef]:
+    return ledger.first.queries.unspent(public(owner)[0])
 
 
-def junk(txid: str, text: str = "junk") -> NewTransaction:
-    """What somebody stored under the id of a transaction."""
-    return NewTransaction(hash_data(text), txid, text)
+# --- transactions and their status -------------------------------------------------------------------------
 
 
-def either(ledger: Ledger) -> Transaction:
-    """An asset that alice or bob may give away alone, so that there can be two signed texts of one transaction."""
-    lock = cc.ThresholdSha256Fulfillment(1)
-    for owner in public([ALICE, BOB]):
-        lock.add_subfulfillment(cc.Ed25519Fulfillment(owner))
-    unsigned = create_transaction(
-        public(ledger.first.key), public([ALICE, BOB]), [], "CREATE", timestamp=ledger.clock.timestamp
-    )
-    condition = {"uri": lock.condition_uri, "details": lock.to_json()}
-    return ledger.settle(ledger.sign(lock_with(unsigned, condition), ledger.first.key))
-
-
-def both_texts(ledger: Ledger, asset: Transaction) -> tuple[Transaction, Transaction]:
-    unsigned = create_transaction(
-        public([ALICE, BOB]), public(CAROL), [ref(asset)], "TRANSFER", timestamp=ledger.clock.timestamp
-    )
-    return ledger.sign(unsigned, ALICE), ledger.sign(unsigned, BOB)
-
-
-# --- status ------------------------------------------------------------------------------------------------
-
-
-def test_a_transaction_goes_from_unknown_over_backlog_and_undecided_to_valid() -> None:
-    ledger = Ledger(nodes=3)
-    asked = ledger.first.queries
-    boat = ledger.create(ALICE)
-    statuses = [asked.status(boat.id)]
-    ledger.write(boat)
-    statuses.append(asked.status(boat.id))
-    for member in ledger.members[1:]:
-        member.stop()
-    ledger.run(seconds=120)  # until the first takes over, whoever it was assigned to
-    statuses.append(asked.status(boat.id))
-    ledger.members[1].start()
+def test_a_transaction_goes_from_the_backlog_through_a_block_to_valid(ledger: Ledger) -> None:
+    asset = ledger.create(ALICE)
+    seen = [ledger.first.status(asset)]
+    ledger.write(asset)
+    seen.append(ledger.first.status(asset))
+    ledger.first.builder.step()
+    seen.append(ledger.first.status(asset))
     ledger.run()
-    statuses.append(asked.status(boat.id))
-    assert statuses == [Status.UNKNOWN, Status.BACKLOG, Status.UNDECIDED, Status.VALID]
-    assert Status.VALID == "valid"  # type: ignore[comparison-overlap]  # what users compare with
+    seen.append(ledger.first.status(asset))
+    assert seen == [Status.UNKNOWN, Status.BACKLOG, Status.UNDECIDED, Status.VALID]
+    assert [str(status) for status in seen] == ["unknown", "backlog", "undecided", "valid"]
 
 
-def test_what_can_never_become_valid_is_rejected_with_a_reason(ledger: Ledger, asked: Queries) -> None:
-    boat = ledger.settle(ledger.create(ALICE))
-    first, rival = ledger.transfer(ref(boat), ALICE, BOB), ledger.transfer(ref(boat), ALICE, CAROL)
-    ledger.settle(first)
-    MemoryStorage(ledger.database).append_backlog([row(rival)], ledger.clock.now)
-    ledger.run(seconds=10)
-    assert asked.status(rival.id) is Status.REJECTED
-    rejection = asked.rejection(rival.id)
+def test_a_transaction_is_found_at_every_stage(ledger: Ledger) -> None:
+    asset = ledger.create(ALICE)
+    assert ledger.first.queries.transaction(asset.id) is None
+    ledger.write(asset)
+    assert ledger.first.queries.transaction(asset.id) == asset
+    ledger.run()
+    assert ledger.first.queries.transaction(asset.id) == asset
+    assert ledger.first.queries.transaction(ledger.genesis.transaction.id) == ledger.genesis.transaction
+
+
+def test_of_several_texts_the_one_that_came_furthest_is_told(ledger: Ledger) -> None:
+    asset = ledger.create(ALICE)
+    junk = garbled(asset)
+    storage = ledger.first.storage
+    storage.append_backlog([NewTransaction("f" * 64, asset.id, "junk"), row(junk)], 0.0)
+    assert ledger.first.queries.transaction(asset.id) == junk
+    ledger.settle(asset)
+    assert ledger.first.queries.transaction(asset.id) == asset
+    storage.append_backlog([row(junk)], 0.0)
+    assert ledger.first.queries.transaction(asset.id) == asset
+
+
+def test_what_was_rejected_is_still_told(ledger: Ledger) -> None:
+    bad = garbled(ledger.create(ALICE))
+    ledger.first.storage.append_backlog([row(bad)], 0.0)
+    ledger.run()
+    assert ledger.statuses(bad) == [Status.REJECTED]
+    assert ledger.first.queries.transaction(bad.id) == bad
+
+
+def test_a_rejection_bears_this_nodes_signature_and_names_this_ledger(ledger: Ledger) -> None:
+    bad = garbled(ledger.create(ALICE))
+    forgeries = [
+        RejectionRow(bad.hash, bad.id, ledger.first.me, "junk"),
+        RejectionRow("1" * 64, bad.id, ledger.first.me, rejected(ledger, bad, by=key("stranger"))),
+        RejectionRow("2" * 64, bad.id, ledger.first.me, rejected(ledger, bad, name="1" * 64)),
+        RejectionRow("3" * 64, bad.id, ledger.first.me, rejected(ledger, ledger.create(BOB))),
+    ]
+    ledger.first.storage.reject(forgeries)
+    assert ledger.first.queries.rejection(bad.id) is None
+    ledger.first.storage.reject([RejectionRow("4" * 64, bad.id, ledger.first.me, rejected(ledger, bad))])
+    rejection = ledger.first.queries.rejection(bad.id)
     assert rejection is not None
-    assert first.id in rejection.reason
-    assert asked.rejection(first.id) is None
+    assert rejection.reason == "because"
 
 
-def test_a_rejection_counts_when_it_is_this_nodes_or_a_quorums() -> None:
-    ledger = Ledger(nodes=3, start=False)
-    boat = ledger.create(ALICE)
-    asked = ledger.first.queries
-
-    def reject(by: SigningKey, ledger_id: str = ledger.id) -> None:
-        me = str(by.verifying_key)
-        rejection = Rejection.sign(
-            ledger=ledger_id,
-            transaction_id=boat.id,
-            transaction_hash=boat.hash,
-            reason=f"says {me}",
-            evidence=None,
-            timestamp=ledger.clock.timestamp,
-            key=by,
-        )
-        ledger.first.storage.reject([RejectionRow(boat.hash, boat.id, me, rejection.text)])
-
-    ledger.first.storage.reject([RejectionRow(boat.hash, boat.id, "somebody", "junk")])
-    reject(ledger.members[0].key, ledger_id=UNKNOWN)
-    reject(ledger.members[1].key)
-    reject(CAROL)
-    assert asked.status(boat.id) is Status.UNKNOWN
-    reject(ledger.members[2].key)
-    assert asked.status(boat.id) is Status.REJECTED
-    for member in ledger.members[1:]:
-        rejection = member.queries.rejection(boat.id)
-        assert rejection is not None
-        assert rejection.reason == f"says {member.me}"
+def rejected(ledger: Ledger, transaction: Transaction, *, by: SigningKey | None = None, name: str | None = None) -> str:
+    made = Rejection.sign(
+        ledger=name or ledger.id,
+        transaction_hash=transaction.hash,
+        transaction_id=transaction.id,
+        reason="because",
+        evidence=None,
+        timestamp="1.000000",
+        key=by or ledger.first.key,
+    )
+    return made.text
 
 
-# --- transactions ------------------------------------------------------------------------------------------
+def test_what_a_quorum_of_others_has_rejected_is_rejected_here_too() -> None:
+    ledger = Ledger(3, start=False)
+    me, one, two = ledger.members
+    bad = garbled(ledger.create(ALICE))
+    rows = [RejectionRow(bad.hash, bad.id, m.me, rejected(ledger, bad, by=m.key)) for m in (one, two)]
+    me.storage.reject(rows[:1])
+    assert me.queries.rejection(bad.id) is None
+    me.storage.reject(rows)
+    assert me.status(bad) is Status.REJECTED
 
 
-def test_a_transaction_is_found_whatever_its_status(ledger: Ledger, asked: Queries) -> None:
-    boat = ledger.create(ALICE)
-    assert asked.transaction(boat.id) is None
-    ledger.write(boat)
-    waiting = asked.transaction(boat.id)
+def test_waiting_ends_when_it_is_decided(ledger: Ledger) -> None:
+    asset = ledger.settle(ledger.create(ALICE))
+    assert ledger.first.queries.wait(asset.id, 0.0) is Status.VALID
+    bad = garbled(ledger.create(BOB))
+    ledger.first.storage.append_backlog([row(bad)], 0.0)
     ledger.run()
-    valid = asked.transaction(boat.id)
-    assert waiting is not None
-    assert valid is not None
-    assert waiting.text == valid.text == boat.text
+    assert ledger.first.queries.wait(bad.id, 0.0) is Status.REJECTED
 
 
-def test_what_was_rejected_is_still_found(ledger: Ledger, asked: Queries) -> None:
-    boat = ledger.create(ALICE)
-    storage = MemoryStorage(ledger.database)
-    storage.append_backlog([row(boat)], ledger.clock.now)
-    storage.drop_backlog(hashes=[boat.hash])
-    found = asked.transaction(boat.id)
-    assert found is not None
-    assert found.text == boat.text
+def test_waiting_ends_when_the_time_is_over(ledger: Ledger) -> None:
+    asset = ledger.create(ALICE)
+    ledger.write(asset)
+    with pytest.raises(TransactionTimeout, match=rf"transaction {asset.id} is backlog after 0\.01 s"):
+        ledger.first.queries.wait(asset.id, 0.01)
 
 
-def test_of_two_signed_texts_the_one_that_came_further_is_shown(ledger: Ledger, asked: Queries) -> None:
-    one, other = both_texts(ledger, either(ledger))
-    assert one.id == other.id
-    assert one.hash != other.hash
-    ledger.settle(other)
-    MemoryStorage(ledger.database).append_backlog([row(one)], ledger.clock.now)
-    found = asked.transaction(one.id)
-    assert found is not None
-    assert found.hash == other.hash
-
-
-def test_junk_under_an_id_hides_no_transaction(ledger: Ledger, asked: Queries) -> None:
-    boat, other = ledger.create(ALICE), ledger.create(BOB)
-    storage = MemoryStorage(ledger.database)
-    storage.append_backlog([junk(boat.id), dataclasses.replace(row(other), id=boat.id)], ledger.clock.now)
-    assert asked.transaction(boat.id) is None
-    storage.append_backlog([row(boat)], ledger.clock.now)
-    found = asked.transaction(boat.id)
-    assert found is not None
-    assert found.text == boat.text
-
-
-def test_transactions_are_found_by_their_payload(
-    ledger: Ledger, asked: Queries, monkeypatch: pytest.MonkeyPatch
+def test_transactions_are_found_by_what_they_carry_oldest_first(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(queries, "_PAGE", 2)
-    boats = [ledger.settle(ledger.create(owner, {"kind": "boat"})) for owner in (ALICE, BOB, CAROL, ALICE, BOB)]
-    ledger.settle(ledger.create(ALICE, {"kind": "car"}))
-    ledger.write(ledger.create(ALICE, {"kind": "boat", "not": "built"}))
-    ledger.write(waiting := ledger.transfer(ref(boats[0]), ALICE, BOB, {"kind": "boat"}))
-    payload_hash = boats[0].payload_hash
+    payload = {"kind": "boat"}
+    assets = [ledger.create(owner, payload) for owner in (ALICE, BOB, CAROL)]
+    other = ledger.create(ALICE, {"kind": "car"})
+    ledger.settle(*assets, other)
+    waiting = ledger.create(key("dave"), payload)
+    ledger.write(waiting)
+    payload_hash = assets[0].payload_hash
     assert payload_hash is not None
-    assert waiting.payload_hash == payload_hash
-    assert [t.id for t in asked.with_payload_hash(payload_hash)] == list(dict.fromkeys(b.id for b in boats))
-    assert asked.with_payload_hash(UNKNOWN) == []
+    assert ledger.first.queries.with_payload_hash(payload_hash) == assets
+    assert ledger.first.queries.with_payload_hash(NOWHERE) == []
 
 
-# --- waiting -----------------------------------------------------------------------------------------------
+def test_an_index_that_lies_about_payloads_is_not_believed(ledger: Ledger) -> None:
+    asset = ledger.settle(ledger.create(ALICE, {"kind": "boat"}))
+    ledger.database.contents.payloads["f" * 64] = [asset.id]
+    assert ledger.first.queries.with_payload_hash("f" * 64) == []
 
 
-def test_waiting_ends_when_the_transaction_is_decided(ledger: Ledger, asked: Queries) -> None:
-    boat = ledger.create(ALICE)
-    ledger.write(boat)
-    worker = threading.Thread(target=ledger.run)
-    worker.start()
-    assert asked.wait(boat.id, HANG_SECONDS) is Status.VALID
-    worker.join(HANG_SECONDS)
-    assert asked.wait(boat.id, 0.0) is Status.VALID
+# --- holdings ----------------------------------------------------------------------------------------------
 
 
-def test_waiting_ends_with_the_time(ledger: Ledger, asked: Queries) -> None:
-    boat = ledger.create(ALICE)
-    ledger.write(boat)
-    with pytest.raises(TransactionTimeout, match=f"{boat.id} is backlog after 0.05 s"):
-        asked.wait(boat.id, 0.05)
-
-
-# --- outputs -----------------------------------------------------------------------------------------------
-
-
-def test_unspent_is_what_is_valid_and_neither_spent_nor_about_to_be(
-    ledger: Ledger, asked: Queries, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_owner_has_what_is_valid_and_unspent_oldest_first(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(queries, "_PAGE", 2)
-    assets = [ledger.settle(ledger.create(ALICE, {"number": i})) for i in range(5)]
-    ledger.settle(ledger.transfer(ref(assets[0]), ALICE, BOB))
-    ledger.write(ledger.transfer(ref(assets[1]), ALICE, BOB))
-    ledger.write(ledger.create(ALICE, {"number": 5}))
-    owner = public(ALICE)[0]
-    assert asked.unspent(owner) == [ref(asset) for asset in assets[2:]]
-    assert asked.unspent(public(CAROL)[0]) == []
+    assets = [ledger.create(ALICE, {"n": n}) for n in range(5)]
+    ledger.settle(*assets)
+    assert owned(ledger, ALICE) == [ref(a) for a in assets]
+    spend = ledger.settle(ledger.transfer(ref(assets[1]), ALICE, BOB))
+    assert owned(ledger, ALICE) == [ref(assets[i]) for i in (0, 2, 3, 4)]
+    assert owned(ledger, BOB) == [ref(spend)]
+    assert owned(ledger, CAROL) == []
 
 
-def test_a_spender_is_the_valid_one_or_one_on_its_way(ledger: Ledger, asked: Queries) -> None:
-    boat = ledger.settle(ledger.create(ALICE))
-    assert asked.spender(ref(boat)) is None
-    first, rival = ledger.transfer(ref(boat), ALICE, BOB), ledger.transfer(ref(boat), ALICE, CAROL)
-    ledger.write(first)
-    assert asked.spender(ref(boat)) == first.id
-    MemoryStorage(ledger.database).append_backlog([row(rival)], ledger.clock.now)
-    ledger.run(seconds=10)
-    valid = next(t for t in (first, rival) if asked.status(t.id) is Status.VALID)
-    assert asked.spender(ref(boat)) == valid.id
+def test_what_is_on_its_way_out_is_not_had_and_what_is_on_its_way_in_neither(ledger: Ledger) -> None:
+    asset = ledger.settle(ledger.create(ALICE))
+    spend = ledger.transfer(ref(asset), ALICE, BOB)
+    ledger.write(spend)
+    assert owned(ledger, ALICE) == owned(ledger, BOB) == []
+    assert ledger.first.queries.spender(ref(asset)) == spend.id
+    ledger.first.builder.step()
+    assert owned(ledger, ALICE) == owned(ledger, BOB) == []
+    ledger.run()
+    assert (owned(ledger, ALICE), owned(ledger, BOB)) == ([], [ref(spend)])
 
 
-def test_what_was_rejected_spends_nothing(ledger: Ledger, asked: Queries) -> None:
-    boat = ledger.settle(ledger.create(ALICE))
-    forged = ledger.transfer(ref(boat), ALICE, BOB).to_dict()
-    forged["transaction"]["fulfillments"][0]["fulfillment"] = None
-    storage = MemoryStorage(ledger.database)
-    storage.append_backlog([row(Transaction.from_dict(forged))], ledger.clock.now)
-    assert asked.spender(ref(boat)) is not None
-    ledger.run(seconds=10)
-    assert asked.spender(ref(boat)) is None
-    assert asked.unspent(public(ALICE)[0]) == [ref(boat)]
+def test_what_was_rejected_spends_nothing(ledger: Ledger) -> None:
+    asset = ledger.settle(ledger.create(ALICE))
+    bad = garbled(ledger.transfer(ref(asset), ALICE, BOB))
+    ledger.first.storage.append_backlog([row(bad)], 0.0)
+    ledger.run()
+    assert owned(ledger, ALICE) == [ref(asset)]
+    assert ledger.first.queries.spender(ref(asset)) is None
 
 
-def test_the_history_of_an_asset_goes_from_its_create_to_its_last_valid_transfer(
-    ledger: Ledger, asked: Queries
-) -> None:
-    boat = ledger.settle(ledger.create(ALICE))
-    second = ledger.settle(ledger.transfer(ref(boat), ALICE, BOB))
-    third = ledger.settle(ledger.transfer(ref(second), BOB, CAROL))
-    ledger.write(waiting := ledger.transfer(ref(third), CAROL, ALICE))
-    for each in (boat, second, third):
-        assert [t.id for t in asked.history(each.id)] == [boat.id, second.id, third.id]
-    for other in (waiting.id, UNKNOWN):
-        with pytest.raises(TransactionDoesNotExist, match=other):
-            asked.history(other)
+def test_of_several_spenders_the_valid_one_is_told(ledger: Ledger) -> None:
+    asset = ledger.settle(ledger.create(ALICE))
+    rivals = [ledger.transfer(ref(asset), ALICE, owner) for owner in (BOB, CAROL)]
+    storage = ledger.first.storage
+    storage.append_backlog([row(t) for t in rivals], ledger.clock.now)
+    ledger.run()
+    winner = min(rivals, key=lambda t: t.id)
+    assert ledger.first.queries.spender(ref(asset)) == winner.id
+    storage.append_backlog([row(max(rivals, key=lambda t: t.id))], 0.0)
+    assert ledger.first.queries.spender(ref(asset)) == winner.id
 
 
-def test_assets_that_meet_and_part_have_the_history_of_each_in_order(ledger: Ledger, asked: Queries) -> None:
-    boat, car = (ledger.settle(ledger.create(ALICE, {"number": i})) for i in range(2))
-    both = ledger.settle(ledger.transfer([ref(boat), ref(car)], ALICE, ALICE))
-    car_alone = ledger.settle(ledger.transfer(ref(both, 1), ALICE, ALICE))
-    again = ledger.settle(ledger.transfer([ref(both), ref(car_alone)], ALICE, BOB))
-    sold = ledger.settle(ledger.transfer(ref(again, 1), BOB, CAROL))
-    for start in (both, again):
-        found = [t.id for t in asked.history(start.id)]
-        assert found == [boat.id, car.id, both.id, car_alone.id, again.id, sold.id]
-    assert [t.id for t in asked.history(sold.id)] == [car.id, both.id, car_alone.id, again.id, sold.id]
-    assert [t.id for t in asked.history(boat.id)] == [boat.id, both.id, again.id]
+def test_what_several_own_each_of_them_has(ledger: Ledger) -> None:
+    asset = ledger.settle(ledger.create([ALICE, BOB]))
+    assert owned(ledger, ALICE) == owned(ledger, BOB) == [ref(asset)]
+    ledger.settle(ledger.transfer(ref(asset), [ALICE, BOB], CAROL))
+    assert owned(ledger, ALICE) == owned(ledger, BOB) == []
+
+
+def test_outputs_are_told_whatever_their_fate(ledger: Ledger) -> None:
+    asset = ledger.create(ALICE)
+    ledger.write(asset)
+    assert ledger.first.queries.outputs([ref(asset), ref(asset, 1)]) == {ref(asset): asset.outputs[0]}
+
+
+# --- histories ---------------------------------------------------------------------------------------------
+
+
+def test_a_history_goes_from_the_creation_to_the_last_transfer_given_any_of_them(ledger: Ledger) -> None:
+    asset = ledger.create(ALICE)
+    first = ledger.transfer(ref(ledger.settle(asset)), ALICE, BOB)
+    second = ledger.transfer(ref(ledger.settle(first)), BOB, CAROL)
+    ledger.settle(second)
+    pending = ledger.transfer(ref(second), CAROL, ALICE)
+    ledger.write(pending)
+    for transaction in (asset, first, second):
+        assert ledger.first.queries.history(transaction.id) == [asset, first, second]
+
+
+def test_a_history_follows_each_asset_through_transfers_of_several(ledger: Ledger) -> None:
+    boat, car = ledger.create(ALICE, {"kind": "boat"}), ledger.create(ALICE, {"kind": "car"})
+    ledger.settle(boat, car)
+    both = ledger.settle(ledger.transfer([ref(boat), ref(car)], ALICE, BOB))
+    cars = ledger.settle(ledger.transfer(ref(both, 1), BOB, CAROL))
+    assert ledger.first.queries.history(boat.id) == [boat, both]
+    assert ledger.first.queries.history(car.id) == [car, both, cars]
+    assert ledger.first.queries.history(both.id) == [boat, car, both, cars]
+    assert ledger.first.queries.history(cars.id) == [car, both, cars]
+
+
+@pytest.mark.parametrize("stage", ["unknown", "backlog"])
+def test_there_is_no_history_of_what_is_not_valid(ledger: Ledger, stage: str) -> None:
+    asset = ledger.create(ALICE)
+    if stage == "backlog":
+        ledger.write(asset)
+    with pytest.raises(TransactionDoesNotExist, match=f"there is no valid transaction {asset.id}"):
+        ledger.first.queries.history(asset.id)
+
+
+def test_a_history_ends_where_storage_has_lost_something(ledger: Ledger) -> None:
+    asset = ledger.settle(ledger.create(ALICE))
+    spend = ledger.settle(ledger.transfer(ref(asset), ALICE, BOB))
+    contents = ledger.database.contents
+    lost = contents.transactions.pop(asset.hash)
+    contents.texts.pop(asset.id)
+    assert ledger.first.queries.history(spend.id) == [spend]
+    with pytest.raises(TransactionDoesNotExist):
+        ledger.first.queries.history(asset.id)
+    contents.transactions[asset.hash] = lost
 
 
 # --- blocks ------------------------------------------------------------------------------------------------
 
 
-def test_a_block_comes_with_its_verdict_and_contents(ledger: Ledger, asked: Queries) -> None:
-    boat = ledger.settle(ledger.create(ALICE))
-    block = ledger.home(boat)
-    view = asked.block(block.id)
+def test_a_block_is_told_with_its_contents_and_verdict(ledger: Ledger) -> None:
+    asset = ledger.create(ALICE)
+    block = ledger.put_block(asset)
+    view = ledger.first.queries.block(block.id)
     assert view is not None
-    assert view.block == block
-    assert view.verdict is True
+    assert (view.block, view.verdict) == (block, None)
     assert view.contents is not None
-    assert [t.text for t in view.contents] == [boat.text]
-    assert asked.block(UNKNOWN) is None
-
-
-@pytest.mark.parametrize("start", [True, False])
-def test_junk_under_the_id_of_a_block_is_passed_over(start: bool) -> None:
-    ledger = Ledger(start=start)
-    boat = ledger.create(ALICE)
-    block, other = ledger.block(boat), ledger.block(boat, at="1700000001.000000")
-    storage = MemoryStorage(ledger.database)
-    for text in ("junk", other.text, block.text.replace(block.signature, other.signature)):
-        storage.write_block(StoredBlock(hash_data(text), block.id, text, (boat.hash,), (boat.id,)))
-    assert ledger.first.queries.block(block.id) is None
-    ledger.put(block, boat)
+    assert [t.text for t in view.contents] == [asset.text]
     ledger.run()
     view = ledger.first.queries.block(block.id)
     assert view is not None
-    assert view.block == block
-    assert view.verdict is (True if start else None)
+    assert view.verdict is True
+    assert ledger.first.queries.block(NOWHERE) is None
 
 
-def test_contents_that_do_not_add_up_to_the_root_are_not_shown() -> None:
-    ledger = Ledger(start=False)
-    boat = ledger.create(ALICE)
-    block = ledger.block(boat)
-    text = block.text
-    MemoryStorage(ledger.database).write_block(StoredBlock(hash_data(text), block.id, text, (boat.hash,), (boat.id,)))
+def test_a_block_whose_contents_are_missing_is_told_without(ledger: Ledger) -> None:
+    asset = ledger.create(ALICE)
+    block = ledger.block(asset)
+    ledger.first.storage.write_block(stored_block(block, [asset.id]))
     view = ledger.first.queries.block(block.id)
     assert view is not None
-    assert (view.contents, view.verdict) == (None, None)
+    assert view.contents is None
 
 
-def test_votes_are_well_signed_and_ordered() -> None:
-    ledger = Ledger(nodes=3)
-    boat = ledger.settle(ledger.create(ALICE))
-    block = ledger.home(boat)
+def test_junk_under_a_blocks_id_is_not_told(ledger: Ledger) -> None:
+    asset = ledger.create(ALICE)
+    block = ledger.block(asset)
+    document = canonical.loads(block.text)
+    document["signature"] = "x"
+    honest = stored_block(block, [asset.id])
+    storage = ledger.first.storage
+    storage.append_backlog([row(asset)], 0.0)
+    other = ledger.block(asset, at="1.000000")
+    for number, text in enumerate(("junk", canonical.dumps(document), other.text)):
+        storage.write_block(replace(honest, key=f"{number}" * 64, text=text))
+    assert ledger.first.queries.block(block.id) is None
+    storage.write_block(honest)
+    view = ledger.first.queries.block(block.id)
+    assert view is not None
+    assert view.block == block
+
+
+def test_votes_are_told_if_they_are_well_signed_ordered_by_voter() -> None:
+    ledger = Ledger(3, start=False)
+    block = ledger.put_block(ledger.create(ALICE))
+    a, b, c = ledger.members
     storage = MemoryStorage(ledger.database)
-    storage.place_votes([VoteRow(block.id, "junk", "junk")])
-    voters = [vote.node for vote in ledger.first.queries.votes(block.id)]
-    assert voters == sorted(voters)
-    assert 2 <= len(voters) <= len(set(voters) & set(ledger.federation))
-    assert ledger.first.queries.votes(UNKNOWN) == []
+    votes = [ledger.vote(block, b, "no"), ledger.vote(block, a)]
+    storage.place_votes([VoteRow(block.id, v.node, v.text) for v in votes])
+    storage.place_votes([VoteRow(block.id, c.me, "junk")])
+    assert a.queries.votes(block.id) == sorted(votes, key=lambda v: v.node)
+    assert a.queries.votes(NOWHERE) == []
 
 
 # --- receipts ----------------------------------------------------------------------------------------------
 
 
-def test_a_receipt_proves_that_a_transaction_is_valid() -> None:
-    ledger = Ledger(nodes=3)
-    boat = ledger.settle(ledger.create(ALICE))
-    receipt = ledger.members[1].queries.receipt(boat.id)
-    assert verify_receipt(receipt, ledger.federation, "majority") == boat.id
+def test_every_valid_transaction_has_a_receipt(ledger: Ledger) -> None:
+    assets = [ledger.create(ALICE, {"n": n}) for n in range(5)]
+    ledger.write(*assets)
+    ledger.run()
+    for asset in assets:
+        receipt = ledger.first.queries.receipt(asset.id)
+        assert verify_receipt(receipt, ledger.federation, "majority") == asset.id
+        assert receipt["transaction"] == asset.to_dict()
 
 
-def test_a_receipt_is_of_the_signed_text_that_stands_in_the_block(ledger: Ledger, asked: Queries) -> None:
-    one, other = both_texts(ledger, either(ledger))
-    ledger.settle(other)
-    MemoryStorage(ledger.database).append_backlog([row(one)], ledger.clock.now)
-    assert asked.receipt(one.id)["transaction"] == other.to_dict()
+def test_what_is_not_valid_has_none(ledger: Ledger) -> None:
+    asset = ledger.create(ALICE)
+    with pytest.raises(TransactionDoesNotExist):
+        ledger.first.queries.receipt(asset.id)
+    ledger.write(asset)
+    with pytest.raises(TransactionDoesNotExist):
+        ledger.first.queries.receipt(asset.id)
 
 
-def test_what_is_not_valid_or_not_decided_by_anybody_has_no_receipt(ledger: Ledger, asked: Queries) -> None:
-    boat = ledger.create(ALICE)
-    ledger.write(boat)
-    for txid in (boat.id, UNKNOWN):
-        with pytest.raises(TransactionDoesNotExist, match=txid):
-            asked.receipt(txid)
-    with pytest.raises(OperationError, match="genesis"):
-        asked.receipt(ledger.genesis.transaction.id)
+def test_genesis_has_none(ledger: Ledger) -> None:
+    with pytest.raises(OperationError, match="the genesis transaction has no receipt"):
+        ledger.first.queries.receipt(ledger.genesis.transaction.id)
 
 
-def test_a_receipt_has_to_wait_for_a_quorum_of_records() -> None:
-    ledger = Ledger(nodes=3)
-    boat = ledger.settle(ledger.create(ALICE))
-    block = ledger.home(boat)
-    decided = ledger.database.contents.decided[block.id]
-    others = [decided.pop(member.me) for member in ledger.members[1:]]
-    with pytest.raises(ReceiptNotReady, match=block.id):
-        ledger.first.queries.receipt(boat.id)
-    decided[others[0].node] = others[0]
-    assert ledger.first.queries.receipt(boat.id)
+def decided_by_one(ledger: Ledger) -> tuple[Transaction, Block, Member]:
+    """A block that the first of three has decided valid, alone."""
+    a, b, _ = ledger.members
+    asset = ledger.create(ALICE)
+    block = ledger.put_block(asset)
+    for member in (a, b, a):
+        member.voter.step()
+    assert a.verdict_on(block)
+    assert b.verdict_on(block) is None
+    return asset, block, a
 
 
-# --- where storage lies ------------------------------------------------------------------------------------
+def test_there_is_none_before_a_quorum_has_recorded_its_decision() -> None:
+    ledger = Ledger(3)
+    asset, _, member = decided_by_one(ledger)
+    with pytest.raises(ReceiptNotReady, match="a quorum has not recorded its decision yet"):
+        member.queries.receipt(asset.id)
+    ledger.run()
+    assert verify_receipt(member.queries.receipt(asset.id), ledger.federation, "majority") == asset.id
 
 
-@pytest.fixture
-def lying(ledger: Ledger) -> tuple[Ledger, Transaction, Transaction]:
-    """Storage that says a transaction stands where another does; that other one, a TRANSFER of two, is valid."""
-    boat = ledger.create(ALICE)
-    assets = [ledger.settle(ledger.create(ALICE, {"number": i})) for i in range(2)]
-    other = ledger.settle(ledger.transfer([ref(asset) for asset in assets], ALICE, BOB))
-    (standing,) = MemoryStorage(ledger.database).standings(ledger.first.me, [other.id])[other.id]
+def test_decisions_that_prove_nothing_are_not_in_it() -> None:
+    ledger = Ledger(3)
+    asset, block, member = decided_by_one(ledger)
+    _, b, c = ledger.members
+    contents = ledger.database.contents
+    mine = contents.decided[block.id][member.me]
 
-    class Liar(MemoryStorage):
-        def standings(self, node: str, ids: Sequence[str]) -> dict[str, list[Standing]]:
-            return super().standings(node, ids) | {boat.id: [standing]}
+    def said(by: Member, verdict: Verdict = Verdict.VALID, on: Block = block, name: str = ledger.id) -> str:
+        made = Decision.sign(
+            ledger=name,
+            sequence=1,
+            block_id=on.id,
+            verdict=verdict,
+            previous=None,
+            timestamp="1.000000",
+            key=by.key,
+        )
+        return made.text
 
-    ledger.first.storage = Liar(ledger.database)
-    ledger.first.open()
-    return ledger, boat, other
-
-
-def test_what_is_not_there_has_no_receipt_and_no_history(lying: tuple[Ledger, Transaction, Transaction]) -> None:
-    ledger, boat, _ = lying
-    for ask in (ledger.first.queries.receipt, ledger.first.queries.history):
-        with pytest.raises(TransactionDoesNotExist, match=boat.id):
-            ask(boat.id)
-
-
-def test_what_stands_elsewhere_has_no_receipt(lying: tuple[Ledger, Transaction, Transaction]) -> None:
-    ledger, boat, other = lying
-    MemoryStorage(ledger.database).append_backlog([row(boat)], ledger.clock.now)
-    with pytest.raises(TransactionDoesNotExist, match=f"{ledger.home(other).id} does not hold {boat.id}"):
-        ledger.first.queries.receipt(boat.id)
+    elsewhere = ledger.block(ledger.create(BOB))
+    for text in (mine.text, "junk", said(b, Verdict.INVALID), said(b, on=elsewhere), said(b, name="1" * 64)):
+        contents.decided[block.id] = {member.me: mine, b.me: replace(mine, node=b.me, text=text)}
+        with pytest.raises(ReceiptNotReady):
+            member.queries.receipt(asset.id)
+    contents.decided[block.id] = {member.me: mine, c.me: replace(mine, node=c.me, text=said(c))}
+    assert verify_receipt(member.queries.receipt(asset.id), ledger.federation, "majority") == asset.id
 
 
-def test_the_history_ends_where_storage_has_lost_it(ledger: Ledger, asked: Queries) -> None:
-    boat = ledger.settle(ledger.create(ALICE))
-    second = ledger.settle(ledger.transfer(ref(boat), ALICE, BOB))
-    del ledger.database.contents.transactions[boat.hash]
-    del ledger.database.contents.texts[boat.id]
-    assert [t.id for t in asked.history(second.id)] == [second.id]
+def test_what_stands_in_two_valid_blocks_is_at_home_in_the_smaller() -> None:
+    ledger = Ledger(3)
+    a, *others = ledger.members
+    asset = ledger.create(ALICE)
+    blocks = [ledger.put_block(asset, at=f"{ledger.clock.now + n:.6f}") for n in range(2)]
+    votes = [ledger.vote(block, member) for block in blocks for member in others]
+    MemoryStorage(ledger.database).place_votes([VoteRow(v.block_id, v.node, v.text) for v in votes])
+    for member in others:
+        member.stop()
+    ledger.run()
+    assert [a.verdict_on(block) for block in blocks] == [True, True]
+    assert a.queries.history(asset.id) == [asset]
+    home = min(blocks, key=lambda b: b.id)
+    contents = ledger.database.contents
+    for block in blocks:
+        mine = contents.decided[block.id][a.me]
+        others_say = Decision.sign(
+            ledger=ledger.id,
+            sequence=1,
+            block_id=block.id,
+            verdict=Verdict.VALID,
+            previous=None,
+            timestamp="1.000000",
+            key=others[0].key,
+        )
+        contents.decided[block.id][others[0].me] = replace(mine, node=others[0].me, text=others_say.text)
+    receipt = a.queries.receipt(asset.id)
+    assert receipt["block"] == home.header.to_dict()
+    assert verify_receipt(receipt, ledger.federation, "majority") == asset.id
