@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 from bigchaindb.consensus.facts import Facts
 from bigchaindb.consensus.judging import No, Times, Wait, judge
 from bigchaindb.consensus.tally import tally
-from bigchaindb.exceptions import BlockError, Fenced, TransactionError
+from bigchaindb.exceptions import BlockError, Fenced, JournalError, TransactionError
 from bigchaindb.model.block import Block
 from bigchaindb.model.merkle import leaf_hash
 from bigchaindb.model.reference import OutputRef
@@ -381,15 +381,23 @@ class Voter:
         while settled < self._seat.head.sequence:
             rows = self._storage.decisions(self._node.me, settled, _PAGE)
             stored = self._storage.blocks([row.block_id for row in rows if row.verdict])
-            valid = []
-            for item in (item for row in rows for item in stored.get(row.block_id, [])):
-                block = self._acceptable(item)
-                contents = self._load(block, item.tags) if block else None
-                if block and contents is not None:
-                    valid.append((block, _well_formed(contents)))
+            valid = [self._decided(row.block_id, stored.get(row.block_id, [])) for row in rows if row.verdict]
             settled = rows[-1].sequence
             with self._storage.batch():
                 self._settle(valid, settled)
+
+    def _decided(self, block_id: str, stored: Sequence[StoredBlock]) -> tuple[Block, list[Transaction]]:
+        """Return a block that this node has decided valid, with its transactions.
+
+        Raises:
+            JournalError: it is not what it was when it was decided.
+        """
+        for item in stored:
+            block = self._acceptable(item)
+            contents = self._load(block, item.tags) if block else None
+            if block and contents is not None:
+                return block, _well_formed(contents)
+        raise JournalError(f"block {block_id}, which this node has decided valid, is gone from storage or was changed")
 
 
 def _well_formed(contents: Sequence[Transaction | TransactionError]) -> list[Transaction]:

@@ -15,7 +15,8 @@ from bigchaindb.model.genesis import Quorum
 from bigchaindb.model.merkle import leaf_hash, merkle_root
 from bigchaindb.model.reference import OutputRef
 from bigchaindb.model.vote import Vote
-from bigchaindb.node.node import stored_block
+from bigchaindb.node.journal import MemoryJournal
+from bigchaindb.node.node import Node, stored_block
 from bigchaindb.node.queries import Status
 from bigchaindb.pipeline.voter import Voter
 from bigchaindb.storage.memory import MemoryStorage
@@ -234,6 +235,55 @@ def test_two_thirds_of_four_nodes_decide_without_the_fourth() -> None:
     assert [m.verdict_on(other) for m in ledger.members] == [None] * 4
 
 
+def test_many_blocks_that_wait_for_a_quorum_are_all_decided_when_there_is_one(three: Ledger) -> None:
+    a, b, c = three.members
+    b.stop()
+    c.stop()
+    blocks = [three.put_block(three.create(ALICE, {"n": n})) for n in range(20)]
+    three.run(seconds=3)
+    assert [a.verdict_on(block) for block in blocks] == [None] * 20
+    b.start()
+    three.run(seconds=3)
+    assert [a.verdict_on(block) for block in blocks] == [True] * 20
+
+
+def test_a_voter_is_never_due_by_itself(three: Ledger) -> None:
+    assert three.first.voter.seconds_until_due() is None
+
+
+# --- newcomers -----------------------------------------------------------------------------------------------
+
+
+def newcomer(ledger: Ledger) -> Node:
+    """A node of a third member, who came after the ledger had begun."""
+    joined = key("newcomer")
+    return Node(
+        MemoryStorage(ledger.database),
+        joined,
+        federation=[*ledger.federation, *public(joined)],
+        earlier_federations=[ledger.federation],
+        quorum=ledger.quorum,
+        clock=ledger.clock,
+    )
+
+
+def test_a_newcomer_knows_what_a_quorum_before_it_has_recorded() -> None:
+    ledger = Ledger(2)
+    asset = ledger.settle(ledger.create(ALICE))
+    refused = ledger.put_block(ledger.transfer(ref(asset), ALICE, BOB), at="1.000000")
+    ledger.run()
+    for member in ledger.members:
+        member.stop()
+    unfinished = ledger.put_block(ledger.create(BOB))
+    place(ledger, *(ledger.vote(unfinished, member) for member in ledger.members))
+    node = newcomer(ledger)
+    voter = Voter(node, MemoryJournal())
+    step_often(voter)
+    decided = {d.block_id: d.verdict for d in node.storage.decisions(node.me, 0, 9)}
+    assert decided == {ledger.home(asset).id: True, refused.id: False}
+    assert node.storage.votes([unfinished.id])[unfinished.id].keys() == {m.me for m in ledger.members}, "it has no vote"
+
+
 # --- left aside, never a no --------------------------------------------------------------------------------
 
 
@@ -356,6 +406,20 @@ def test_contents_that_are_lost_after_the_block_was_noted_are_no_reason_to_say_n
     three.run(seconds=3)
     assert [member.vote_on(block) for member in three.members] == [None] * 3
     three.database.contents.transactions[boat.hash] = lost
+    three.run(seconds=3)
+    assert [member.verdict_on(block) for member in three.members] == [True] * 3
+
+
+def test_contents_that_are_lost_before_a_vote_are_waited_for(three: Ledger) -> None:
+    asset = three.create(ALICE)
+    block = three.put_block(asset, at=f"{three.clock.now + 100:.6f}")
+    three.run()
+    for member in three.members:
+        member.start()
+    lost = three.database.contents.transactions.pop(asset.hash)
+    three.run(seconds=150)
+    assert [member.vote_on(block) for member in three.members] == [None] * 3
+    three.database.contents.transactions[asset.hash] = lost
     three.run(seconds=3)
     assert [member.verdict_on(block) for member in three.members] == [True] * 3
 
@@ -537,6 +601,34 @@ def test_a_voter_that_was_paused_and_wakes_before_its_successor_did_anything_cas
     with pytest.raises(Fenced):
         step_often(paused)
     assert a.vote_on(block) is None
+
+
+def test_a_voter_that_finds_its_decisions_settled_by_another_ends(three: Ledger) -> None:
+    a = three.first
+    three.put_block(three.create(ALICE))
+    MemoryStorage(three.database).swap_register(f"settled/{a.me}", None, "7")
+    three.members[0].stop()
+    three.run()
+    with pytest.raises(Fenced, match="has settled this node's decisions"):
+        step_often(a.voter)
+
+
+def test_a_decided_block_that_is_gone_before_its_holdings_are_settled_stops_the_node() -> None:
+    ledger = Ledger(connect=CrashingStorage)
+    member = ledger.first
+    asset = ledger.create(ALICE)
+    block = ledger.put_block(asset)
+    assert isinstance(member.storage, CrashingStorage)
+    member.storage.crash("settle")
+    with pytest.raises(StorageUnavailable):
+        ledger.run()
+    member.storage.recover()
+    lost = ledger.database.contents.transactions.pop(asset.hash)
+    with pytest.raises(JournalError, match=f"block {block.id}, which this node has decided valid, is gone"):
+        member.start()
+    ledger.database.contents.transactions[asset.hash] = lost
+    member.start()
+    assert member.queries.unspent(public(ALICE)[0]) == [ref(asset)]
 
 
 VERBS = ["swap_register", "place_votes", "append_decisions", "settle", "drop_backlog", "sight", "votes", "contents"]
