@@ -219,7 +219,10 @@ def read_taken(
             continue
         reached = max(reached, document["generation"])
         try:
-            cast = [CastVote(*item) for item in document["votes"]], [CastDecision(*item) for item in document["decisions"]]
+            cast = (
+                [CastVote(*item) for item in document["votes"]],
+                [CastDecision(*item) for item in document["decisions"]],
+            )
         except TypeError as error:
             raise JournalError(f"journal line {number}: is no entry") from error
         yield cast

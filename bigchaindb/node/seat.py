@@ -193,7 +193,10 @@ class Seat:
                 sequence=decision.sequence,
                 decision=decision.hash,
                 valid_transactions=head.valid_transactions + ruling.transaction_count * ruling.is_valid,
-                newest_time=max(head.newest_time, ruling.block_time, key=float),
+                # Of valid blocks only: any member can have a block decided invalid, whatever date it bears.
+                newest_time=max(head.newest_time, ruling.block_time, key=float)
+                if ruling.is_valid
+                else head.newest_time,
             )
             decisions.append(decision)
             pending.append(PendingDecision(decision.text, head.valid_transactions, head.newest_time))
