@@ -147,7 +147,7 @@ def _ask(config: Config) -> Config:
 @cli.command("show-config")
 @_config_option
 def show_config() -> None:
-    """Print the configuration in force, the private key masked."""
+    """Print the configuration in force, with what is secret masked."""
     config, _ = _load()
     click.echo(json.dumps(configuration.masked(config), indent=4, ensure_ascii=False))
 

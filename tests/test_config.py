@@ -66,6 +66,9 @@ def test_a_key_pair_is_all_that_must_be_given() -> None:
             "host": "localhost",
             "port": 28015,
             "name": "bigchaindb",
+            "user": "admin",
+            "password": None,
+            "tls_ca": None,
         },
         "keypair": KEYPAIR,
         "keyring": [],
@@ -86,6 +89,9 @@ GOOD: dict[str, list[Any]] = {
     "database.host": ["localhost", "10.0.0.1", "::1", "db.example.org"],
     "database.port": [1, 28015, 65535],
     "database.name": ["a", "A_1-b", "x" * 64],
+    "database.user": ["admin", "node 1", "a=b,c"],
+    "database.password": [None, "x", "correct horse battery staple", "ü€🂡"],
+    "database.tls_ca": [None, "/etc/ssl/ca.pem"],
     "keyring": [[], list(OTHERS)],
     "earlier_federations": [[], [list(OTHERS), [PUBLIC]]],
     "backlog_reassign_delay": [0, 1, 0.5, 86400],
@@ -159,12 +165,28 @@ def test_a_database_file_is_known_once_the_default_was_filled_in() -> None:
         assert config.Database().file
 
 
-def test_the_private_key_is_not_shown(home: dict[str, str]) -> None:
-    result = config.load(None, home)
-    assert PRIVATE not in repr(result)
-    assert PRIVATE not in json.dumps(config.masked(result))
-    assert config.masked(result) | {"keypair": KEYPAIR} == config.to_document(result)
+def test_what_is_secret_is_not_shown(home: dict[str, str]) -> None:
+    result = config.load(None, {**home, "BIGCHAINDB_DATABASE_PASSWORD": "open sesame"})
+    shown = config.masked(result)
+    assert [secret for secret in (PRIVATE, "open sesame") if secret in repr(result) + json.dumps(shown)] == []
+    assert shown["keypair"]["private"] == shown["database"]["password"] == "********"
     assert config.to_document(result)["keypair"]["private"] == PRIVATE
+    assert config.to_document(result)["database"]["password"] == "open sesame"
+
+
+def test_what_is_not_secret_is_shown_and_so_is_that_there_is_no_password(home: dict[str, str]) -> None:
+    result = config.load(None, home)
+    assert config.masked(result) | {"keypair": KEYPAIR} == config.to_document(result)
+
+
+@pytest.mark.parametrize("password", ["open\nsesame", ["open sesame"], "open sesame " * 1000], ids=type)
+def test_a_password_that_cannot_be_one_is_not_shown(password: Any) -> None:
+    with pytest.raises(ConfigurationError, match=r"^here: database\.password: ") as caught:
+        config.parse(with_value("database.password", password), "here")
+    error: BaseException | None = caught.value
+    while error is not None:
+        assert "sesame" not in str(error)
+        error = error.__cause__ or error.__context__
 
 
 # --- mistakes in a document --------------------------------------------------------------------------------
@@ -213,7 +235,21 @@ BAD: dict[str, list[tuple[Any, str]]] = {
         ({}, "is an object, not an integer"),
         ((), "is a tuple, not an integer"),
     ],
-    "database.name": [("", "is empty"), ("a b", "is not a name"), ("x" * 65, "is not a name"), ("ä", "is not a name")],
+    "database.name": [
+        ("", "is empty"),
+        ("a b", "is not a name"),
+        ("x" * 65, "is not a name"),
+        ("ä", "is not a name"),
+        ("rethinkdb", "is the server's own database"),
+    ],
+    "database.user": [("", "is empty"), ("ä", "not ASCII"), ("a\nb", "cannot be printed"), (None, "is null")],
+    "database.password": [
+        ("", "is empty"),
+        (1, "is a number, not a string"),
+        ("a\nb", "has characters that cannot be printed"),
+        ("x" * 5000, "has more than 4096 characters"),
+    ],
+    "database.tls_ca": [("", "is empty"), ("ca.pem", "is not a full path")],
     "keypair": [({}, "keypair.public: is missing"), ({"public": PUBLIC}, "keypair.private: is missing")],
     "keypair.public": [
         (None, "is null"),
@@ -335,6 +371,10 @@ def test_keys_in_wrong_places_are_not_shown(keypair: dict[str, str]) -> None:
         ("BIGCHAINDB_DATABASE_HOST", "::1", "database.host", "::1"),
         ("BIGCHAINDB_DATABASE_PORT", "7", "database.port", 7),
         ("BIGCHAINDB_DATABASE_NAME", "other", "database.name", "other"),
+        ("BIGCHAINDB_DATABASE_USER", "berlin", "database.user", "berlin"),
+        ("BIGCHAINDB_DATABASE_PASSWORD", "a:b", "database.password", "a:b"),
+        ("BIGCHAINDB_DATABASE_PASSWORD", "", "database.password", None),
+        ("BIGCHAINDB_DATABASE_TLS_CA", "/ca.pem", "database.tls_ca", "/ca.pem"),
         ("BIGCHAINDB_KEYRING", "", "keyring", []),
         ("BIGCHAINDB_KEYRING", OTHERS[0], "keyring", [OTHERS[0]]),
         ("BIGCHAINDB_EARLIER_FEDERATIONS", "", "earlier_federations", []),

@@ -107,9 +107,13 @@ def _as_json(value: Any) -> Any:
 
 
 def masked(config: Config) -> dict[str, Any]:
-    """Return the document with the private key replaced by asterisks, to be shown."""
+    """Return the document with what is secret replaced by asterisks, to be shown."""
     document = to_document(config)
-    document["keypair"]["private"] = MASK
+    for path, item in table().items():
+        section, _, name = path.rpartition(".")
+        place = document[section] if section else document
+        if item.metadata["is_secret"] and place[name] is not None:
+            place[name] = MASK
     return document
 
 

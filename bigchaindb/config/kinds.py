@@ -3,7 +3,7 @@
 Invariants:
 
 - `accept` is idempotent: what it returned it returns again, so that a constructor may check what was checked before.
-- A private key appears in no message.
+- Neither a private key nor a password appears in a message.
 """
 
 from __future__ import annotations
@@ -26,10 +26,12 @@ __all__ = [
     "FULL_PATH",
     "HOST",
     "LISTS_OF_PUBLIC_KEYS",
+    "PASSWORD",
     "PORT",
     "PRIVATE_KEY",
     "PUBLIC_KEY",
     "PUBLIC_KEYS",
+    "USER_NAME",
     "Kind",
     "Refused",
     "choice",
@@ -49,6 +51,7 @@ _SHOWN_INTEGER: Final = 2**63
 
 _HOST_NAME: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?")
 _NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_SYSTEM_NAME: Final = "rethinkdb"
 _INTEGER: Final = re.compile(r"-?[0-9]{1,18}")
 _NUMBER: Final = re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,18})?([eE][-+]?[0-9]{1,3})?")
 
@@ -216,7 +219,29 @@ def _path(value: Any) -> str:
 def _name(value: Any) -> str:
     if not _NAME.fullmatch(_text(value)):
         raise Refused(f"{shown(value)} is not a name of 1 to 64 letters, digits, _ and -")
+    if value == _SYSTEM_NAME:
+        raise Refused(f"{shown(value)} is the server's own database")
     return str(value)
+
+
+def _user_name(value: Any) -> str:
+    # What the driver can send.
+    if not _text(value).isascii():
+        raise Refused(f"{shown(value)} has characters that are not ASCII")
+    return str(value)
+
+
+def _password(value: Any) -> str:
+    # It is not quoted, not even by the context of an error.
+    if not isinstance(value, str):
+        raise Refused(f"is {json_type(value)}, not a string")
+    if not value:
+        raise Refused("is empty")
+    if len(value) > MAX_TEXT_CHARACTERS:
+        raise Refused(f"has more than {MAX_TEXT_CHARACTERS} characters")
+    if not value.isprintable():
+        raise Refused("has characters that cannot be printed")
+    return value
 
 
 def _public_key(value: Any) -> str:
@@ -276,6 +301,8 @@ HOST: Final = Kind("host name or address", _host)
 PORT: Final = integer(1, _MAX_PORT)
 FULL_PATH: Final = Kind("full path", _path)
 DATABASE_NAME: Final = Kind("name", _name)
+USER_NAME: Final = Kind("text", _user_name)
+PASSWORD: Final = Kind("text", _password)
 PUBLIC_KEY: Final = Kind("public key", _public_key)
 PRIVATE_KEY: Final = Kind("private key", _private_key)
 PUBLIC_KEYS: Final = Kind("list of public keys", _public_keys, lambda text: text.split(":") if text else [])

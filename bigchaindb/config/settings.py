@@ -5,7 +5,7 @@ Invariants:
 - The dataclasses below are the one table of settings: names, types, defaults, ranges, environment variables and the
   reference in the documentation are all derived from their fields.
 - Every constructor checks its fields, and the fields against each other.
-- The private key appears in no message and in no repr.
+- What is secret, the private key and a password, appears in no message and in no repr.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ ENVIRONMENT_PREFIX: Final = "BIGCHAINDB_"
 _BLOCK_BYTES: Final = 4 * 2**20
 
 
-def _about(kind: kinds.Kind, meaning: str, json_name: str | None = None) -> dict[str, Any]:
+def _about(kind: kinds.Kind, meaning: str, json_name: str | None = None, *, is_secret: bool = False) -> dict[str, Any]:
     """Return the metadata of a dataclass field that is a setting; it is called `json_name` in the file."""
-    return {"kind": kind, "meaning": meaning, "json_name": json_name}
+    return {"kind": kind, "meaning": meaning, "json_name": json_name, "is_secret": is_secret}
 
 
 class Section:
@@ -106,6 +106,24 @@ class Database(Section):
     host: str = field(default="localhost", metadata=_about(kinds.HOST, "Host of the RethinkDB server."))
     port: int = field(default=28015, metadata=_about(kinds.PORT, "Driver port of the RethinkDB server."))
     name: str = field(default="bigchaindb", metadata=_about(kinds.DATABASE_NAME, "Name of the database in RethinkDB."))
+    user: str = field(default="admin", metadata=_about(kinds.USER_NAME, "Who this node is to the RethinkDB server."))
+    password: str | None = field(
+        default=None,
+        repr=False,
+        metadata=_about(
+            kinds.or_null(kinds.PASSWORD),
+            "The password of that user; null where there is none. A secret.",
+            is_secret=True,
+        ),
+    )
+    tls_ca: str | None = field(
+        default=None,
+        metadata=_about(
+            kinds.or_null(kinds.FULL_PATH),
+            "File with the certificates, in PEM, that must have signed the RethinkDB server's; null is to connect "
+            "without TLS.",
+        ),
+    )
 
     @property
     def file(self) -> Path:
@@ -126,7 +144,9 @@ class KeyPair(Section):
     section: ClassVar[str] = "keypair"
 
     public: str = field(metadata=_about(kinds.PUBLIC_KEY, "The key by which other nodes know this one."))
-    private: str = field(repr=False, metadata=_about(kinds.PRIVATE_KEY, "The key this node signs with. A secret."))
+    private: str = field(
+        repr=False, metadata=_about(kinds.PRIVATE_KEY, "The key this node signs with. A secret.", is_secret=True)
+    )
 
     def _check_together(self) -> None:
         if str(SigningKey(self.private).verifying_key) != self.public:
