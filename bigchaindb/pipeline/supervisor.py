@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bigchaindb.config import Config
+    from bigchaindb.node.node import Node
 
 __all__ = ["supervise"]
 
@@ -123,11 +124,22 @@ def supervise(config: Config, config_path: Path) -> None:
     """
     stop = threading.Event()
     previous = {s: signal.signal(s, lambda *_: stop.set()) for s in (signal.SIGINT, signal.SIGTERM)}
-    node = open_node(config, time.time)
     try:
-        lease = Lease(node.storage, node.me)
-        if not lease.acquire(stop.wait):
-            return
+        node = open_node(config, time.time)
+        try:
+            _run(node, config, config_path, stop)
+        finally:
+            node.storage.close()
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def _run(node: Node, config: Config, config_path: Path, stop: threading.Event) -> None:
+    lease = Lease(node.storage, node.me)
+    if not lease.acquire(stop.wait):
+        return
+    try:
         journal = journal_path(config_path, node.ledger, node.me)
         order = json.dumps({"config": to_document(config), "journal": str(journal)})
         children = [_Child(role, order) for role in ROLES]
@@ -136,12 +148,9 @@ def supervise(config: Config, config_path: Path) -> None:
             _watch(children, lease, stop)
         finally:
             _end(children)
-            _release(lease)
-        _log.info("node %s has stopped", node.me)
     finally:
-        node.storage.close()
-        for number, handler in previous.items():
-            signal.signal(number, handler)
+        _release(lease)
+    _log.info("node %s has stopped", node.me)
 
 
 def _watch(children: list[_Child], lease: Lease, stop: threading.Event) -> None:

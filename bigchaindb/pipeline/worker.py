@@ -101,7 +101,10 @@ def main(role: str) -> int:
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the supervisor hears it too, and says when
-    order = json.loads(sys.stdin.readline())
+    line = sys.stdin.readline()
+    if not line:  # the supervisor died before it could say anything
+        return 0
+    order = json.loads(line)
     config = parse(order["config"], "supervisor")
     set_up_logging(config.log, role)
     _collect_seldom()
