@@ -14,7 +14,7 @@ import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import islice
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from bigchaindb.exceptions import StorageError, StorageUnavailable
 from bigchaindb.storage import cursors
@@ -26,18 +26,19 @@ from bigchaindb.storage.records import (
     OutputRow,
     Standing,
     StoredTransaction,
-    VoteRow,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from bigchaindb.model.reference import OutputRef
-    from bigchaindb.storage.records import Effects, NewTransaction, RejectionRow, Sighting, StoredBlock
+    from bigchaindb.storage.records import Effects, NewTransaction, RejectionRow, Sighting, StoredBlock, VoteRow
 
 __all__ = ["MemoryDatabase", "MemoryStorage"]
 
 T = TypeVar("T")
+
+_KEPT_PER_PLACE: Final = 4
 
 
 @dataclass
@@ -55,7 +56,7 @@ class _Contents:
     standing_in: dict[str, dict[tuple[str, str], None]] = field(default_factory=dict)  # id: {(block key, hash)}
     sightings: dict[str, dict[str, Sighting]] = field(default_factory=dict)  # node: {block key: note}
     votes: dict[str, dict[str, str]] = field(default_factory=dict)  # block id: {node: text}
-    evidence: dict[tuple[str, str], VoteRow] = field(default_factory=dict)
+    evidence: dict[VoteRow, None] = field(default_factory=dict)
     decisions: dict[str, dict[int, DecisionRow]] = field(default_factory=dict)  # node: {sequence: entry}
     decided: dict[str, dict[str, DecisionRow]] = field(default_factory=dict)  # block id: {node: entry}
     outputs: set[OutputRef] = field(default_factory=set)
@@ -302,6 +303,8 @@ class MemoryStorage(Storage):
                 places = contents.votes.setdefault(vote.block_id, {})
                 if places.get(vote.node) in {None, vote.replaces}:
                     places[vote.node] = vote.text
+                elif places[vote.node] != vote.text:
+                    _keep_evidence(contents, vote)
             return [contents.votes[vote.block_id][vote.node] for vote in votes]
 
     def votes(self, block_ids: Sequence[str]) -> dict[str, dict[str, str]]:
@@ -313,12 +316,12 @@ class MemoryStorage(Storage):
         """See `Storage.keep_evidence`."""
         with self._writing() as contents:
             for vote in votes:
-                contents.evidence.setdefault((vote.block_id, vote.node), VoteRow(vote.block_id, vote.node, vote.text))
+                _keep_evidence(contents, vote)
 
     def evidence(self, limit: int) -> list[VoteRow]:
         """See `Storage.evidence`."""
         with self._reading() as contents:
-            return _first(limit, contents.evidence.values())
+            return _first(limit, contents.evidence)
 
     # --- decisions -------------------------------------------------------------------------------------------
 
@@ -429,6 +432,12 @@ def _keep_block(contents: _Contents, block: StoredBlock) -> None:
         contents.blocks[block.key] = block
         for id_, hash_ in zip(block.transaction_ids, block.transactions, strict=True):
             contents.standing_in.setdefault(id_, {})[block.key, hash_] = None
+
+
+def _keep_evidence(contents: _Contents, vote: VoteRow) -> None:
+    kept = sum((each.block_id, each.node) == (vote.block_id, vote.node) for each in contents.evidence)
+    if kept < _KEPT_PER_PLACE:
+        contents.evidence.setdefault(replace(vote, replaces=None))
 
 
 def _append_decision(contents: _Contents, new: DecisionRow) -> str:

@@ -249,7 +249,10 @@ class SqliteStorage(Storage):
     def place_votes(self, votes: Sequence[VoteRow]) -> list[str]:
         """See `Storage.place_votes`."""
         with self._file.writing():
-            self._file.write(sql.PLACE_VOTE, [(vote.block_id, vote.node, vote.text, vote.replaces) for vote in votes])
+            for vote in votes:
+                # Each by itself: what was pushed out a moment later did not find its place taken.
+                if not self._file.write(sql.PLACE_VOTE, [(vote.block_id, vote.node, vote.text, vote.replaces)]):
+                    self._file.write(sql.ADD_SECOND_VOTE, [(vote.block_id, vote.node, vote.text)])
             places = {(vote.block_id, vote.node): None for vote in votes}
             rows = self._file.rows_of_tuples(sql.PLACES, list(places))
             standing = {(block_id, node): text for block_id, node, text in rows}

@@ -161,7 +161,7 @@ SCHEMA: Final = (
         block_id TEXT NOT NULL,
         node TEXT NOT NULL,
         text TEXT NOT NULL,
-        UNIQUE (block_id, node)
+        UNIQUE (block_id, node, text)
     ) STRICT""",
     """CREATE TABLE decisions (
         node TEXT NOT NULL,
@@ -420,8 +420,20 @@ PLACES = _query(
 
 VOTES = _query("str str str", "SELECT block_id, node, text FROM votes WHERE block_id IN ({keys})")
 
+# The first four texts of a place.
 ADD_EVIDENCE = """
-    INSERT INTO evidence (block_id, node, text) VALUES (?, ?, ?) ON CONFLICT (block_id, node) DO NOTHING
+    INSERT INTO evidence (block_id, node, text)
+    SELECT ?1, ?2, ?3 WHERE (SELECT count(*) FROM evidence WHERE block_id = ?1 AND node = ?2) < 4
+    ON CONFLICT (block_id, node, text) DO NOTHING
+"""
+
+# The same, for a text that finds another in its place.
+ADD_SECOND_VOTE = """
+    INSERT INTO evidence (block_id, node, text)
+    SELECT block_id, node, ?3 FROM votes
+    WHERE block_id = ?1 AND node = ?2 AND text <> ?3
+        AND (SELECT count(*) FROM evidence WHERE block_id = ?1 AND node = ?2) < 4
+    ON CONFLICT (block_id, node, text) DO NOTHING
 """
 
 EVIDENCE = _query(

@@ -69,13 +69,45 @@ def test_many_votes_are_placed_and_found_in_one_call(storage: Storage) -> None:
     }
 
 
-def test_the_first_evidence_per_place_is_kept_oldest_first(storage: Storage) -> None:
+def test_evidence_is_kept_oldest_first(storage: Storage) -> None:
     storage.keep_evidence([vote(SECOND, "node", "1", replaces="x"), vote(FIRST, "node", "2")])
-    storage.keep_evidence([vote(SECOND, "node", "3"), vote(SECOND, "other", "4")])
-    kept = [vote(SECOND, "node", "1"), vote(FIRST, "node", "2"), vote(SECOND, "other", "4")]
+    storage.keep_evidence([vote(SECOND, "node", "3"), vote(SECOND, "other", "4"), vote(SECOND, "node", "1")])
+    kept = [vote(SECOND, "node", "1"), vote(FIRST, "node", "2"), vote(SECOND, "node", "3"), vote(SECOND, "other", "4")]
     assert storage.evidence(10) == kept
-    assert storage.evidence(2) == kept[:2]
+    assert storage.evidence(3) == kept[:3]
     assert storage.evidence(0) == storage.evidence(-1) == []
+
+
+def test_the_first_four_texts_of_a_place_are_kept(storage: Storage) -> None:
+    storage.keep_evidence([vote(FIRST, "node", text) for text in "123"])
+    storage.place_votes([vote(FIRST, "node", text) for text in "045"])
+    storage.keep_evidence([vote(FIRST, "node", "6"), vote(FIRST, "other", "7"), vote(SECOND, "node", "8")])
+    assert [row.text for row in storage.evidence(10)] == ["1", "2", "3", "4", "7", "8"]
+    assert storage.votes([FIRST.id]) == {FIRST.id: {"node": "0"}}
+
+
+def test_a_vote_that_finds_its_place_taken_by_another_is_kept_as_evidence(storage: Storage, other: Storage) -> None:
+    storage.place_votes([vote(FIRST, "node", "one"), vote(FIRST, "another", "one")])
+    other.place_votes([vote(FIRST, "node", "two"), vote(FIRST, "another", "three", replaces="two")])
+    assert storage.evidence(10) == [vote(FIRST, "node", "two"), vote(FIRST, "another", "three")]
+
+
+def test_a_vote_that_is_sent_again_is_no_evidence(storage: Storage) -> None:
+    for _ in range(3):
+        storage.place_votes([vote(FIRST, "node", "one"), vote(FIRST, "node", "one", replaces="junk")])
+    assert storage.evidence(10) == []
+
+
+def test_what_is_pushed_out_of_a_place_was_there_first_and_is_no_evidence(storage: Storage) -> None:
+    storage.place_votes([vote(FIRST, "node", "junk"), vote(FIRST, "node", "honest", replaces="junk")])
+    assert storage.votes([FIRST.id]) == {FIRST.id: {"node": "honest"}}
+    assert storage.evidence(10) == []
+
+
+def test_a_place_with_evidence_alone_is_empty(storage: Storage) -> None:
+    storage.keep_evidence([vote(FIRST, "node", "second vote")])
+    assert storage.place_votes([vote(FIRST, "node", "one")]) == ["one"]
+    assert [row.text for row in storage.evidence(10)] == ["second vote"]
 
 
 def test_evidence_fills_no_place(storage: Storage) -> None:
