@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from bigchaindb.config import Log
 from bigchaindb.exceptions import ConfigurationError
 from bigchaindb.logs import _OneLine, set_up_logging
+from tests.restoring import logging_restored
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,14 +25,8 @@ LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (DEBUG|INFO|WARNING|E
 
 @pytest.fixture(autouse=True)
 def _restored() -> Iterator[None]:
-    """What other tests log must not come here."""
-    logger = logging.getLogger("bigchaindb")
-    before = (logger.handlers, logger.level, logger.propagate)
-    yield
-    for handler in logger.handlers:
-        handler.close()
-    logger.handlers, logger.propagate = before[0], before[2]
-    logger.setLevel(before[1])
+    with logging_restored():
+        yield
 
 
 def test_an_event_is_one_line_with_time_level_and_process(capsys: pytest.CaptureFixture[str]) -> None:

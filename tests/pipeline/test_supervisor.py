@@ -24,6 +24,7 @@ from bigchaindb.pipeline.supervisor import _Child, _release, _watch, supervise
 from bigchaindb.storage.memory import MemoryDatabase, MemoryStorage
 from tests.acceptance.machine import until
 from tests.onenode import OneNode
+from tests.restoring import ignore, signals_restored
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -84,16 +85,10 @@ def node(tmp_path: Path) -> Iterator[OneNode]:
 
 @pytest.fixture(autouse=True)
 def _harmless_signals() -> Iterator[None]:
-    """A signal that comes too late must not end the tests."""
-    before = {number: signal.signal(number, _ignore) for number in (signal.SIGTERM, signal.SIGINT)}
-    yield
-    for number, handler in before.items():
-        assert signal.getsignal(number) is _ignore  # the supervisor has put back what was there
-        signal.signal(number, handler)
-
-
-def _ignore(*_: object) -> None:
-    pass
+    with signals_restored():
+        yield
+        for number in (signal.SIGTERM, signal.SIGINT):
+            assert signal.getsignal(number) is ignore  # the supervisor has put back what was there
 
 
 def _wait_for_end(child: _Child) -> None:
@@ -307,7 +302,7 @@ def test_who_is_stopped_while_it_watches_another_machine_leaves_the_lease_there(
     workers.are(FOREVER)
     storage, name = node.bigchain._node.storage, f"lease/{node.bigchain.me}"
     storage.swap_register(name, None, '{"machine":"another"}')
-    other(lambda: signal.getsignal(signal.SIGTERM) is not _ignore, _send(signal.SIGTERM))
+    other(lambda: signal.getsignal(signal.SIGTERM) is not ignore, _send(signal.SIGTERM))
     supervise(node.config, node.config_path)
     assert storage.registers([name]) == {name: '{"machine":"another"}'}
     assert workers.notes == []

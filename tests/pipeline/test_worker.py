@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import io
 import json
 import logging
@@ -29,6 +28,7 @@ from bigchaindb.storage.memory import MemoryDatabase, MemoryStorage
 from tests.acceptance.machine import until
 from tests.ledgers import Ledger, key
 from tests.onenode import OneNode
+from tests.restoring import garbage_collection_restored, logging_restored, signals_restored
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -252,22 +252,8 @@ def test_builder_and_voter_go_on_after_an_absence(caplog: pytest.LogCaptureFixtu
 @pytest.fixture
 def process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Process]:
     """What a worker changes in its own process is put back."""
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-    for number in handlers:
-        signal.signal(number, lambda *_: None)
-    logger = logging.getLogger("bigchaindb")
-    logged = (logger.handlers, logger.level, logger.propagate)
-    thresholds = gc.get_threshold()
-    with OneNode(tmp_path) as node:
+    with signals_restored(), logging_restored(), garbage_collection_restored(), OneNode(tmp_path) as node:
         yield Process(node, monkeypatch)
-    gc.unfreeze()
-    gc.set_threshold(*thresholds)
-    for handler in logger.handlers:
-        handler.close()
-    logger.handlers, logger.propagate = logged[0], logged[2]
-    logger.setLevel(logged[1])
-    for number, before in handlers.items():
-        signal.signal(number, before)
 
 
 class Process:
