@@ -73,7 +73,8 @@ class Facts:
     def nowhere(self, txids: Iterable[str]) -> set[str]:
         """Return which of these are neither in a valid nor in an undecided block, nor in the backlog.
 
-        While the node has blocks to catch up with, it cannot know that of any.
+        While the node has blocks to catch up with, it cannot know that of any; and it never knows it of what stands in
+        a block that it has left aside: that may be decided by a federation which this node is not configured for yet.
         """
         unknown = {txid for txid in txids if not self.is_valid(txid) and not self.is_undecided(txid)}
         if unknown:
@@ -85,6 +86,8 @@ class Facts:
             # the node was found to know all blocks: what moved meanwhile was somewhere all the time.
             fresh = self.view.standings(unknown)
             unknown -= {txid for txid in unknown if any(s.verdict is not False for s in fresh.get(txid, ()))}
+        if unknown:
+            unknown -= self.view.left_aside(unknown)
         return unknown
 
     def outputs(self, transactions: Iterable[Transaction]) -> dict[OutputRef, Output]:

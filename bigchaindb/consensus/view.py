@@ -70,6 +70,9 @@ class View(Protocol):
     def has_noted_all(self) -> bool:
         """Tell whether this node had noted every block that was stored when it was asked; not while it catches up."""
 
+    def left_aside(self, ids: Collection[str]) -> AbstractSet[str]:
+        """Return which of these ids are named by blocks that this node cannot check yet and has left aside."""
+
     def outputs(self, refs: Collection[OutputRef]) -> Mapping[OutputRef, Output]:
         """Return those outputs whose transaction is stored, whatever its fate."""
 

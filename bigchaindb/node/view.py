@@ -43,6 +43,7 @@ _STALL_DOUBLINGS: Final = 2
 _REMEMBERED: Final = 50_000
 _REMEMBERED_HEADERS: Final = 5_000
 _NOTED_AT_ONCE: Final = 100
+_MAX_ASIDE: Final = 1_000
 
 
 def cursor_register(node: str) -> str:
@@ -177,6 +178,12 @@ class LedgerView:
         cursor = self._storage.registers([name]).get(name)
         keys = [stored.key for _, stored in self._storage.blocks_after(cursor, _NOTED_AT_ONCE)]
         return len(keys) < _NOTED_AT_ONCE and len(self._storage.sightings(self._me, keys)) == len(set(keys))
+
+    def left_aside(self, ids: Collection[str]) -> set[str]:
+        """Return which of these ids are named by blocks that this node cannot check yet and has left aside."""
+        aside = self._storage.open_sightings(self._me, checked=False, limit=_MAX_ASIDE)
+        stored = self._storage.blocks([note.block_id for note in aside]) if aside else {}
+        return {txid for items in stored.values() for item in items for txid in item.transaction_ids} & set(ids)
 
     def outputs(self, refs: Collection[OutputRef]) -> dict[OutputRef, Output]:
         """Return those outputs whose transaction is stored, whatever its fate."""

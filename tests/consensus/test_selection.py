@@ -126,6 +126,14 @@ def test_while_there_are_blocks_to_catch_up_with_nothing_is_refused_for_a_missin
     assert blockers(chosen(view, spend)) == {spend.id: {BOAT.id}}
 
 
+def test_nothing_is_refused_for_an_input_that_stands_in_a_block_left_aside(view: StatedView) -> None:
+    """It may be decided by a federation that this node does not know yet."""
+    view.store(BOAT)
+    view.aside.add(BOAT.id)
+    spend = transfer(BOAT)
+    assert blockers(chosen(view, spend)) == {spend.id: {BOAT.id}}
+
+
 def test_what_spends_something_that_was_never_stored_is_refused(view: StatedView) -> None:
     spend = transfer(BOAT)
     assert "there is no output 0 of" in refusals(chosen(view, spend))[spend.id]

@@ -78,6 +78,7 @@ class StatedView:
         supports: ids of blocks with a valid vote.
         verified: hashes of signed texts that are known to be sound.
         noted_all: whether the node has no blocks to catch up with.
+        aside: ids of what stands in blocks that the node has left aside.
     """
 
     federation: tuple[str, ...] = FEDERATION
@@ -87,6 +88,7 @@ class StatedView:
     supports: set[str] = field(default_factory=set)
     verified: set[str] = field(default_factory=set)
     noted_all: bool = True
+    aside: set[str] = field(default_factory=set)
 
     # --- saying what there is ---
 
@@ -132,6 +134,9 @@ class StatedView:
 
     def has_noted_all(self) -> bool:
         return self.noted_all
+
+    def left_aside(self, ids: Collection[str]) -> set[str]:
+        return self.aside & set(ids)
 
     def outputs(self, refs: Collection[OutputRef]) -> dict[OutputRef, Output]:
         known = {ref(t, output.cid): output for t in self.stored for output in t.outputs}

@@ -352,6 +352,14 @@ def test_a_block_of_the_present_federation_does_not_bind_by_the_votes_of_others(
 # --- catching up -------------------------------------------------------------------------------------------
 
 
+def test_a_node_knows_what_stands_in_blocks_that_it_left_aside(ledger: Ledger, view: LedgerView) -> None:
+    ledger.first.start()
+    asset, other = ledger.create(ALICE), ledger.create(ALICE)
+    ledger.put(ledger.block(asset, voters=[*ledger.federation, str(ALICE.verifying_key)]), asset)
+    ledger.run()
+    assert view.left_aside([asset.id, other.id]) == {asset.id}
+
+
 def test_a_node_knows_whether_it_has_noted_all_blocks(ledger: Ledger, view: LedgerView) -> None:
     assert not view.has_noted_all(), "genesis is a block too"
     ledger.first.start()
