@@ -5,6 +5,7 @@ Invariants:
 - Nothing is taken out of the backlog by building: an entry leaves when its transaction is decided or refused.
 - The builder's memory is a cache; a new builder reads everything again from storage.
 - A bounded number of its own blocks is undecided at any time.
+- A builder that was started waits until its node's voter has been through the blocks that there are.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Final
 
+from bigchaindb import crypto
 from bigchaindb.consensus.selection import choose, turn
 from bigchaindb.consensus.tally import is_quorum
 from bigchaindb.exceptions import BlockError, TransactionError
@@ -41,6 +43,8 @@ _REEXAMINE_SECONDS: Final = 5.0
 _LISTEN_SECONDS: Final = 1.0
 _TICK_SECONDS: Final = 1e-6
 _TURN: Final = 0.5
+_OPEN_BLOCKS: Final = 100
+_VOTING_SECONDS: Final = 2.0
 
 _log = logging.getLogger(__name__)
 
@@ -57,11 +61,15 @@ class Builder:
         self._block_interval_seconds = block_interval_seconds
         self._reassign_delay_seconds = backlog_reassign_delay_seconds
         self._room = WaitingRoom()
+        # Between 0 and 1, another for each node, so that nodes which wait again and again never do it in step.
+        self._phase = int(crypto.hash_data(node.me)[:8], 16) / 2**32
         self._cursor: str | None = None
         self._rescan_at = 0.0
         self._reexamine_at = 0.0
         self._own_undecided: dict[str, tuple[list[str], float]] = {}
         self._listen_at = 0.0
+        self._caught_up = False
+        self._noted_all_at = float("inf")
         self._last_time = 0.0
         latest = self._storage.latest_decision(node.me)
         self._decisions_read = latest.sequence if latest else 0
@@ -83,7 +91,7 @@ class Builder:
             self._room.unblock_before(now - _REEXAMINE_SECONDS)
             self._reexamine_at = now + _REEXAMINE_SECONDS
         candidates = self._room.ready(MAX_TRANSACTIONS)
-        if not candidates or not self._is_time(candidates, now):
+        if not candidates or not self._is_time(candidates, now) or not self._has_caught_up(now):
             return more
         self._build([entry.transaction for entry in candidates], now)
         return True
@@ -92,9 +100,24 @@ class Builder:
         """Return how long the entries at hand may wait for company; None where none may be built."""
         oldest = self._room.ready(1)
         now = self._node.clock()
-        if not oldest or self._in_flight(now) >= _MAX_OWN_UNDECIDED:
+        if not oldest or not self._caught_up or self._in_flight(now) >= _MAX_OWN_UNDECIDED:
             return None
         return max(0.0, oldest[0].seen_at + self._block_interval_seconds - now)
+
+    def _has_caught_up(self, now: float) -> bool:
+        """Tell whether this node has been through all blocks since it was started; it builds nothing before.
+
+        What it should build may stand in a block that others have taken it into meanwhile and wait to decide: building
+        it once more would split the votes, until both blocks stall.
+        """
+        if not self._caught_up and self._node.view.has_noted_all():
+            self._noted_all_at = min(self._noted_all_at, now)
+            ids = [s.block_id for s in self._storage.open_sightings(self._node.me, checked=True, limit=_OPEN_BLOCKS)]
+            votes = self._storage.votes(ids) if ids else {}
+            voted = all(self._node.me in votes.get(block_id, {}) for block_id in ids)
+            # There may be blocks that the voter cannot vote on yet.
+            self._caught_up = voted or now - self._noted_all_at >= _VOTING_SECONDS
+        return self._caught_up
 
     def _is_time(self, candidates: Sequence[Entry], now: float) -> bool:
         in_flight = self._in_flight(now)
@@ -153,10 +176,16 @@ class Builder:
         if mine or before == 0:
             self._room.add(Entry(transaction, seen_at))
         else:
-            # One after the other: who takes over together builds rival blocks, and these split the votes until they
-            # stall.
-            waits = self._reassign_delay_seconds * (1 + _TURN * (before - 1))
-            self._room.leave(stored.hash, stored.id, seen_at, seen_at + waits)
+            self._leave(transaction, before, seen_at)
+
+    def _leave(self, transaction: Transaction, before: int, now: float) -> None:
+        """Leave a transaction for a while to the members whose turn comes before this node's.
+
+        Each node waits for another while, and while nothing can be built it waits again: nodes that take over together
+        build the same, and split the votes until their blocks stall.
+        """
+        patience = self._reassign_delay_seconds * (1 + _TURN * (before - 1 + self._phase))
+        self._room.leave(transaction.hash, transaction.id, now, now + patience)
 
     def _take_over(self, now: float) -> None:
         """Take over what other nodes have left waiting too long; look into what some of them have rejected."""
@@ -168,10 +197,24 @@ class Builder:
             return
         seen = {text_hash: self._room.take(text_hash) for text_hash in dict.fromkeys(hashes)}
         waiting = self._storage.waiting([txid for txid, _ in seen.values()])
-        for found in waiting.values():
+        first_built = self._first_built(list(waiting))
+        is_stuck = self._in_flight(now) >= _MAX_OWN_UNDECIDED
+        for txid, found in waiting.items():
+            seen_at = now if is_stuck else first_built.get(txid, 0.0)
+            is_due = now >= seen_at + self._reassign_delay_seconds
             for stored in found:
                 if stored.hash in seen:
-                    self._admit(stored, seen[stored.hash][1], mine=True)
+                    self._admit(stored, seen[stored.hash][1] if is_due else seen_at, mine=is_due)
+
+    def _first_built(self, ids: Sequence[str]) -> dict[str, float]:
+        """Return when this node first saw those of these in a block that are in an undecided one."""
+        # Not the last time, or somebody could keep a transaction back by building it again and again.
+        standings = self._storage.standings(self._node.me, ids) if ids else {}
+        return {
+            txid: min(s.seen_at for s in found)
+            for txid, found in standings.items()
+            if any(s.verdict is None for s in found)
+        }
 
     def _rejected_elsewhere(self) -> dict[str, str]:
         """Return what another member says can never become valid, of the entries left to others: ids by hash."""
@@ -225,7 +268,12 @@ class Builder:
 
     def _set_aside(self, choice: Choice, now: float) -> None:
         for transaction, blockers in choice.blocked:
-            self._room.block(transaction.hash, blockers, now)
+            before = turn(transaction, self._node.federation, self._node.me)
+            if before == 0:
+                self._room.block(transaction.hash, blockers, now)
+            else:
+                self._room.remove(transaction.hash)
+                self._leave(transaction, before, now)
         if choice.settled:
             self._clear({t.id for t in choice.settled})
             for transaction in choice.settled:

@@ -30,9 +30,9 @@ def test_the_next_one_takes_over_when_the_first_to_take_over_is_absent_too() -> 
     for i in (first, first + 1):
         members[i % len(members)].stop()
     ledger.running[0].write(boat)
-    ledger.run(seconds=44)
+    ledger.run(seconds=40)
     assert ledger.statuses(boat) == [Status.BACKLOG] * 3
-    ledger.run(seconds=2)
+    ledger.run(seconds=30)
     assert ledger.statuses(boat) == [Status.VALID] * 3
 
 
