@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bigchaindb.storage.memory import MemoryDatabase, MemoryStorage
+from bigchaindb.storage.rethinkdb import RethinkStorage
 from bigchaindb.storage.sqlite import SqliteStorage
 
 if TYPE_CHECKING:
@@ -20,17 +21,27 @@ if TYPE_CHECKING:
 Connect = Callable[[], "Storage"]
 
 
-BACKENDS: dict[str, Callable[[Path], Connect]] = {
+def _in_rethinkdb(request: pytest.FixtureRequest) -> Connect:
+    return partial(RethinkStorage, request.getfixturevalue("empty_ledger"), create=True)
+
+
+def _in_file(request: pytest.FixtureRequest) -> Connect:
+    directory: Path = request.getfixturevalue("tmp_path")
+    return partial(SqliteStorage, directory / "ledger.sqlite", create=True)
+
+
+BACKENDS: dict[str, Callable[[pytest.FixtureRequest], Connect]] = {
     "memory": lambda _: partial(MemoryStorage, MemoryDatabase()),
-    "sqlite": lambda directory: partial(SqliteStorage, directory / "ledger.sqlite", create=True),
+    "sqlite": _in_file,
+    "rethinkdb": _in_rethinkdb,
 }
-"""What makes an empty database in a directory, and gives what connects to it."""
+"""What makes an empty database, and gives what connects to it."""
 
 
 @pytest.fixture(params=BACKENDS)
-def connect(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Connect]:
+def connect(request: pytest.FixtureRequest) -> Iterator[Connect]:
     """Each call gives another connection to one and the same database."""
-    connect_once = BACKENDS[request.param](tmp_path)
+    connect_once = BACKENDS[request.param](request)
 
     with ExitStack() as open_connections:
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
 from bigchaindb.config import Database
 from bigchaindb.exceptions import ConfigurationError, StorageMismatch
-from bigchaindb.storage.opening import open_storage
+from bigchaindb.storage.opening import open_storage, spread_storage
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from bigchaindb.storage.rethinkdb_driver import Server
 
 
 def test_sqlite_opens_the_file_that_is_configured(tmp_path: Path) -> None:
@@ -23,7 +27,31 @@ def test_sqlite_opens_the_file_that_is_configured(tmp_path: Path) -> None:
     assert (tmp_path / "ledger.sqlite").is_file()
 
 
-def test_a_backend_that_this_build_lacks_is_refused_by_name() -> None:
-    with pytest.raises(ConfigurationError, match=r"database\.backend.*rethinkdb") as caught:
-        open_storage(Database(backend="rethinkdb"), create=True)
+def test_rethinkdb_opens_the_database_that_is_configured(new_ledger: Server) -> None:
+    database = Database(backend="rethinkdb", host=new_ledger.host, port=new_ledger.port, name=new_ledger.name)
+    with pytest.raises(StorageMismatch, match=f"{new_ledger.name}: the ledger is not there: run `bigchaindb init`"):
+        open_storage(database, create=False)
+    open_storage(database, create=True).close()
+    open_storage(database, create=False).close()
+
+
+def test_user_and_password_are_those_that_are_configured(rethinkdb: tuple[str, int]) -> None:
+    host, port = rethinkdb
+    database = Database(backend="rethinkdb", host=host, port=port, user="nobody", password="open sesame")
+    with pytest.raises(ConfigurationError, match="lets user 'nobody' not in"):
+        open_storage(database, create=True)
+
+
+def test_the_driver_of_rethinkdb_is_loaded_only_where_it_is_configured(tmp_path: Path) -> None:
+    program = (
+        "import sys; from bigchaindb.config import Database; from bigchaindb.storage.opening import open_storage; "
+        "open_storage(Database(path=sys.argv[1]), create=True).close(); sys.exit('rethinkdb' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", program, str(tmp_path / "ledger.sqlite")], check=True, timeout=60)
+
+
+@pytest.mark.parametrize("wanted", [{"shards": 2}, {"replicas": 3}])
+def test_a_file_has_neither_shards_nor_replicas(tmp_path: Path, wanted: dict[str, int]) -> None:
+    with pytest.raises(ConfigurationError, match="only rethinkdb has shards and replicas") as caught:
+        spread_storage(Database(path=str(tmp_path / "ledger.sqlite")), **wanted)
     assert caught.value.field == "database.backend"

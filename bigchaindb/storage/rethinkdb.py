@@ -1,0 +1,392 @@
+"""The ledger's database in a RethinkDB cluster: for federations whose nodes run on several machines.
+
+Invariants:
+
+- It keeps the contract of `interface`.  There are no transactions over several documents, so content is stored first
+  and then the document that makes it visible; every step may be repeated.
+- A write has returned when a majority of the replicas has it on disk; what decides anything is read from a majority.
+  What must not be decided twice is one document, changed by one atomic write.
+- Every look-up is by a key.  How documents look is in `rethinkdb_schema` and `rethinkdb_rows`; how they are sent,
+  in `rethinkdb_store`; connections and errors are those of `rethinkdb_pool` and `rethinkdb_driver`.
+"""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from bigchaindb.storage.grouping import grouped
+from bigchaindb.storage.interface import Storage
+from bigchaindb.storage.records import Standing
+from bigchaindb.storage.rethinkdb_backlog import Backlog
+from bigchaindb.storage.rethinkdb_blocks import Blocks
+from bigchaindb.storage.rethinkdb_driver import r
+from bigchaindb.storage.rethinkdb_places import named, place_of
+from bigchaindb.storage.rethinkdb_postings import Postings
+from bigchaindb.storage.rethinkdb_rows import sighting_row
+from bigchaindb.storage.rethinkdb_store import Store, fill, keep, may_be_key
+from bigchaindb.storage.rethinkdb_votes import Votes
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from contextlib import AbstractContextManager
+
+    from bigchaindb.model.reference import OutputRef
+    from bigchaindb.storage.records import (
+        BacklogEntry,
+        DecisionRow,
+        Effects,
+        NewTransaction,
+        OutputRow,
+        RejectionRow,
+        Sighting,
+        StoredBlock,
+        StoredTransaction,
+        VoteRow,
+    )
+    from bigchaindb.storage.rethinkdb_driver import Server
+
+__all__ = ["RethinkStorage"]
+
+_LAST_SEQUENCE = "9" * 16
+
+
+class RethinkStorage(Storage):
+    """The connections of one process to one ledger; threads may share it, processes may not."""
+
+    def __init__(self, server: Server, *, create: bool) -> None:
+        """Connect to the ledger.
+
+        Args:
+            server: where it is.
+            create: make what is missing of the database.
+
+        Raises:
+            StorageMismatch: there is no ledger, or none that can be trusted; the message says how to mend that.
+            StorageUnavailable: the server cannot be reached.
+            ConfigurationError: it does not let this user in.
+        """
+        self._store = Store(server, create=create)
+        postings = self._postings = Postings(self._store)
+        self._backlog = Backlog(self._store, postings)
+        self._blocks = Blocks(self._store, postings)
+        self._votes = Votes(self._store)
+
+    # --- life ------------------------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """See `Storage.close`."""
+        self._store.close()
+
+    def __del__(self) -> None:
+        """Close what nobody closed."""
+        if hasattr(self, "_store"):
+            self._store.close()
+
+    def drop(self) -> None:
+        """See `Storage.drop`."""
+        self._store.check_open()
+        self._store.drop()
+
+    def batch(self) -> AbstractContextManager[None]:
+        """See `Storage.batch`; here every write is done at once, and the others are told at the end."""
+        return self._store.batch()
+
+    def wait_for_change(self, timeout_seconds: float) -> bool:
+        """See `Storage.wait_for_change`."""
+        return self._store.wait_for_change(timeout_seconds)
+
+    # --- genesis ---------------------------------------------------------------------------------------------
+
+    def create_genesis(self, block: StoredBlock, transaction: NewTransaction) -> StoredBlock:
+        """See `Storage.create_genesis`."""
+        standing = self._blocks.first()
+        if standing is None:
+            self._backlog.keep(transaction)
+            standing = self._blocks.add_first(block)
+        return standing
+
+    def genesis(self) -> StoredBlock | None:
+        """See `Storage.genesis`."""
+        return self._blocks.first()
+
+    # --- backlog ---------------------------------------------------------------------------------------------
+
+    def append_backlog(self, transactions: Sequence[NewTransaction], received_at: float) -> None:
+        """See `Storage.append_backlog`."""
+        self._backlog.append(transactions, received_at)
+
+    def backlog(self, after: str | None, limit: int) -> list[BacklogEntry]:
+        """See `Storage.backlog`."""
+        return self._backlog.page(after, limit)
+
+    def waiting(self, ids: Sequence[str]) -> dict[str, list[StoredTransaction]]:
+        """See `Storage.waiting`."""
+        return self._backlog.waiting(ids)
+
+    def drop_backlog(self, *, ids: Sequence[str] = (), hashes: Sequence[str] = ()) -> None:
+        """See `Storage.drop_backlog`."""
+        self._backlog.drop(ids, hashes)
+
+    def backlog_size(self) -> int:
+        """See `Storage.backlog_size`."""
+        return self._backlog.size()
+
+    # --- transactions ----------------------------------------------------------------------------------------
+
+    def contents(self, hashes: Sequence[str]) -> dict[str, StoredTransaction]:
+        """See `Storage.contents`; whoever asks compares text and hash, so any replica's answer will do."""
+        rows = self._store.find("transactions", hashes, decides=False)
+        return {row.text("id"): row.transaction() for row in rows}
+
+    def transactions(self, ids: Sequence[str]) -> dict[str, list[StoredTransaction]]:
+        """See `Storage.transactions`."""
+        known = self._postings.texts(ids)
+        hashes = [hash_ for texts in known.values() for hash_, _ in texts]
+        found = {row.text("id"): row.transaction() for row in self._store.find("transactions", hashes)}
+        return grouped(
+            (id_, found[hash_])
+            for id_, texts in known.items()
+            for hash_ in dict.fromkeys(hash_ for hash_, _ in texts)
+            if hash_ in found
+        )
+
+    def spenders(self, outputs: Sequence[OutputRef]) -> dict[OutputRef, list[str]]:
+        """See `Storage.spenders`."""
+        return self._postings.spenders(outputs)
+
+    def with_payload_hash(self, payload_hash: str, after: str | None, limit: int) -> list[tuple[str, str]]:
+        """See `Storage.with_payload_hash`."""
+        return self._postings.with_payload(payload_hash, place_of(after), max(limit, 0))
+
+    # --- blocks ----------------------------------------------------------------------------------------------
+
+    def write_block(self, block: StoredBlock) -> None:
+        """See `Storage.write_block`."""
+        self._blocks.add(block)
+
+    def blocks_after(self, cursor: str | None, limit: int) -> list[tuple[str, StoredBlock]]:
+        """See `Storage.blocks_after`."""
+        return self._blocks.page(cursor, limit)
+
+    def blocks(self, ids: Sequence[str]) -> dict[str, list[StoredBlock]]:
+        """See `Storage.blocks`."""
+        return self._blocks.of_ids(ids)
+
+    def block_count(self) -> int:
+        """See `Storage.block_count`."""
+        return self._blocks.count()
+
+    # --- one node's notes on blocks --------------------------------------------------------------------------
+
+    def sight(self, node: str, sightings: Sequence[Sighting]) -> None:
+        """See `Storage.sight`."""
+        place = self._store.places(len(sightings))
+        rows = [sighting_row(node, sighting, place + i) for i, sighting in enumerate(sightings)]
+        self._store.put("sightings", rows, _noted)
+
+    def sightings(self, node: str, keys: Sequence[str]) -> dict[str, Sighting]:
+        """See `Storage.sightings`."""
+        rows = self._store.find("sightings", [f"{node}/{key}" for key in keys])
+        return {row.text("key"): row.sighting() for row in rows}
+
+    def open_sightings(self, node: str, *, checked: bool, limit: int) -> list[Sighting]:
+        """See `Storage.open_sightings`."""
+        bounds = [[node, checked, end, end] for end in (r.minval, r.maxval)]
+        query = r.table("sightings").between(*bounds, index="open").order_by(index="open").limit(max(limit, 0))
+        return [row.sighting() for row in self._store.rows("sightings", query)]
+
+    def standings(self, node: str, ids: Sequence[str]) -> dict[str, list[Standing]]:
+        """See `Storage.standings`."""
+        known = self._postings.standings(ids)
+        noted = self.sightings(node, [key for pairs in known.values() for key, _ in pairs])
+        checked = {key: note for key, note in noted.items() if note.checked}
+        return grouped(
+            (id_, Standing(checked[key].block_id, key, checked[key].seen_at, checked[key].verdict, hash_))
+            for id_, pairs in known.items()
+            for key, hash_ in pairs
+            if key in checked
+        )
+
+    # --- votes -----------------------------------------------------------------------------------------------
+
+    def place_votes(self, votes: Sequence[VoteRow]) -> list[str]:
+        """See `Storage.place_votes`."""
+        return self._votes.place(votes)
+
+    def votes(self, block_ids: Sequence[str]) -> dict[str, dict[str, str]]:
+        """See `Storage.votes`."""
+        return self._votes.of_blocks(block_ids)
+
+    def keep_evidence(self, votes: Sequence[VoteRow]) -> None:
+        """See `Storage.keep_evidence`."""
+        self._votes.keep_evidence(votes)
+
+    def evidence(self, limit: int) -> list[VoteRow]:
+        """See `Storage.evidence`."""
+        return self._votes.evidence(limit)
+
+    # --- decisions -------------------------------------------------------------------------------------------
+
+    def append_decisions(self, decisions: Sequence[DecisionRow]) -> list[str]:
+        """See `Storage.append_decisions`.
+
+        A log's numbers are given once whoever writes at the same time; that a log decides a block once is looked up
+        before, which is enough because a log has one writer (design.md section 3: the head).
+        """
+        on_block = {
+            (row.text("node"), row.text("block")): row.text("text")
+            for row in self._store.find("decisions", [new.block_id for new in decisions], index="block")
+        }
+        at_place = {
+            row.text("id"): row.text("text") for row in self._store.find("decisions", map(_decision_id, decisions))
+        }
+        added: dict[str, dict[str, Any]] = {}
+        texts = []
+        for new in decisions:
+            id_ = _decision_id(new)
+            standing = at_place.get(id_) or on_block.get((new.node, new.block_id))
+            if standing is None:
+                added[id_] = _decision_row(new)
+                at_place[id_] = on_block[new.node, new.block_id] = standing = new.text
+            texts.append(standing)
+        stored = self._store.put_and_see("decisions", added.values(), keep)
+        lost = {added[id_]["text"]: row.text("text") for id_, row in stored.items()}
+        texts = [lost.get(text, text) for text in texts]
+        self._set_verdicts([new for new, text in zip(decisions, texts, strict=True) if text == new.text])
+        return texts
+
+    def _set_verdicts(self, decisions: Sequence[DecisionRow]) -> None:
+        verdicts = {(decision.node, decision.block_id): decision.verdict for decision in decisions}
+        rows = self._store.find("sightings", verdicts, index="of_block")
+        self._store.change(
+            "sightings",
+            {
+                row.text("id"): verdicts[row.text("node"), row.text("block")]
+                for row in rows
+                if row.sighting().verdict is None
+            },
+            lambda row, verdict: row.merge(r.branch(row.has_fields("verdict"), {}, {"verdict": verdict})),
+        )
+
+    def decisions(self, node: str, after_sequence: int, limit: int) -> list[DecisionRow]:
+        """See `Storage.decisions`."""
+        first, last = f"{node}/{after_sequence:016d}", f"{node}/{_LAST_SEQUENCE}"
+        query = r.table("decisions").between(first, last, left_bound="open").order_by(index="id").limit(max(limit, 0))
+        return [row.decision() for row in self._store.rows("decisions", query)]
+
+    def latest_decision(self, node: str) -> DecisionRow | None:
+        """See `Storage.latest_decision`."""
+        log = r.table("decisions").between(f"{node}/", f"{node}/{_LAST_SEQUENCE}")
+        rows = self._store.rows("decisions", log.order_by(index=r.desc("id")).limit(1))
+        return rows[0].decision() if rows else None
+
+    def decisions_on(self, block_ids: Sequence[str]) -> dict[str, list[DecisionRow]]:
+        """See `Storage.decisions_on`."""
+        rows = [row.decision() for row in self._store.find("decisions", block_ids, index="block")]
+        return grouped((row.block_id, row) for row in sorted(rows, key=lambda row: row.node))
+
+    # --- holdings --------------------------------------------------------------------------------------------
+
+    def settle(self, effects: Effects) -> None:
+        """See `Storage.settle`."""
+        first = self._store.places(len(effects.outputs))
+        rows: dict[str, dict[str, Any]] = {}
+        for i, (ref, owners) in enumerate(effects.outputs):
+            id_ = f"{ref.txid}/{ref.cid}"
+            place = named(first + i, f"{ref.txid[:12]}/{ref.cid}")
+            row = rows.setdefault(id_, {"id": id_, "owners": [], "place": place})
+            row["owners"] += [owner for owner in dict.fromkeys(owners) if owner not in row["owners"]]
+        gone: dict[str, str] = {}
+        for ref, spender in effects.spent:
+            id_ = f"{ref.txid}/{ref.cid}"
+            if id_ in rows:
+                rows[id_].setdefault("spent_by", spender)
+            else:
+                gone.setdefault(id_, spender)
+        self._store.put("outputs", rows.values(), fill)
+        self._store.change(
+            "outputs",
+            gone,
+            lambda row, spender: row.merge(r.branch(row.has_fields("spent_by"), {}, {"spent_by": spender})),
+        )
+
+    def outputs_of(self, owner: str, *, spent: bool | None, after: str | None, limit: int) -> list[OutputRow]:
+        """See `Storage.outputs_of`."""
+        start = place_of(after)
+        self._store.check_open()
+        if not may_be_key(owner):
+            return []
+        held = r.table("outputs")
+        rows = [
+            row.output()
+            for kind in ((False, True) if spent is None else (spent,))
+            for row in self._store.rows(
+                "outputs",
+                held.between([owner, kind, start], [owner, kind, r.maxval], index="held", left_bound="open")
+                .order_by(index="held")
+                .limit(max(limit, 0)),
+                decides=False,
+            )
+        ]
+        return list(islice(sorted(rows, key=lambda row: row.cursor), max(limit, 0)))
+
+    # --- rejections ------------------------------------------------------------------------------------------
+
+    def reject(self, rejections: Sequence[RejectionRow]) -> None:
+        """See `Storage.reject`."""
+        place = self._store.places(len(rejections))
+        rows = [
+            {"id": f"{new.hash}/{new.node}", "tx": new.id, "node": new.node, "text": new.text, "place": place + i}
+            for i, new in enumerate(rejections)
+        ]
+        self._store.put("rejections", rows, keep)
+
+    def rejections(self, ids: Sequence[str]) -> dict[str, list[RejectionRow]]:
+        """See `Storage.rejections`."""
+        rows = sorted(self._store.find("rejections", ids, index="tx"), key=lambda row: row.whole("place"))
+        return grouped((row.text("tx"), row.rejection()) for row in rows)
+
+    # --- registers -------------------------------------------------------------------------------------------
+
+    def registers(self, names: Sequence[str]) -> Mapping[str, str]:
+        """See `Storage.registers`."""
+        rows = self._store.find("registers", [f"={name}" for name in names])
+        return {row.text("id")[1:]: row.text("text") for row in rows}
+
+    def swap_register(self, name: str, expected: str | None, new: str | None) -> bool:
+        """See `Storage.swap_register`."""
+        row = None if new is None else {"id": f"={name}", "text": new}
+        query = (
+            r.table("registers")
+            .get(f"={name}")
+            .replace(
+                lambda standing: r.branch(standing["text"].default(None).eq(expected), row, standing),
+                return_changes="always",
+            )
+        )
+        self._store.check_open()
+        (change,) = self._store.write(query)["changes"]
+        held = (change["old_val"] or {}).get("text")
+        return bool(held == expected)
+
+
+def _noted(_: Any, standing: Any, new: Any) -> Any:
+    return new.merge(standing).merge({"checked": standing["checked"].or_(new["checked"])})
+
+
+def _decision_id(decision: DecisionRow) -> str:
+    return f"{decision.node}/{decision.sequence:016d}"
+
+
+def _decision_row(decision: DecisionRow) -> dict[str, Any]:
+    return {
+        "id": _decision_id(decision),
+        "node": decision.node,
+        "sequence": decision.sequence,
+        "block": decision.block_id,
+        "verdict": decision.verdict,
+        "text": decision.text,
+        "valid_transactions": decision.valid_transactions,
+        "newest_time": decision.newest_time,
+    }

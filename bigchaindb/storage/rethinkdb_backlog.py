@@ -1,0 +1,231 @@
+"""The backlog in RethinkDB.
+
+What one call appends waits in one small document: the hashes of the texts, under the millisecond of the call.  So a
+thousand transactions enter the backlog by one write, and leave it by few.
+
+Invariants:
+
+- Text and index are stored before the document that lets them wait: what is seen waiting is whole.
+- A text waits while some document lists it.  Where two have listed it at once, both entries leave together, because
+  its posting tells of both.
+- An entry's place is later than what its writer could know of.  One that becomes visible behind the cursor of a
+  reader, because its writer was slow, is given to that reader nevertheless for as long as it is not late by more than
+  `_LATE` places; what is later still is found by whoever starts from the beginning, as builders do now and then.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from bigchaindb.storage import cursors
+from bigchaindb.storage.grouping import grouped
+from bigchaindb.storage.records import BacklogEntry
+from bigchaindb.storage.rethinkdb_driver import r
+from bigchaindb.storage.rethinkdb_places import PER_MILLISECOND
+from bigchaindb.storage.rethinkdb_rows import transaction_row
+from bigchaindb.storage.rethinkdb_store import keep
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from bigchaindb.storage.records import NewTransaction, StoredTransaction
+    from bigchaindb.storage.rethinkdb_postings import Postings
+    from bigchaindb.storage.rethinkdb_rows import Row
+    from bigchaindb.storage.rethinkdb_store import Store
+
+__all__ = ["Backlog"]
+
+_LATE: Final = 1_000 * PER_MILLISECOND
+_LEARN_SECONDS: Final = 0.25
+_FIRST_PAGE: Final = 32
+_LAST_PAGE: Final = 1_024
+
+
+@dataclass(slots=True)
+class _Reader:
+    """How far one thread has read the backlog.
+
+    Attributes:
+        since: where it began.
+        latest: the last place it was given.
+        given: the places of the latest texts that it was given.
+    """
+
+    since: int = 0
+    latest: int = 0
+    given: dict[str, int] = field(default_factory=dict)
+
+    def is_at(self, place: int) -> bool:
+        """Tell whether this reader goes on from a place."""
+        return self.since <= place <= self.latest
+
+    def take(self, hash_: str, place: int) -> None:
+        """Note what it is given."""
+        self.given[hash_] = place
+        self.latest = max(self.latest, place)
+
+    def forget(self) -> None:
+        """Forget what can't be taken for late any more."""
+        horizon = self.latest - _LATE
+        if self.given and next(iter(self.given.values())) <= horizon:
+            self.given = {hash_: place for hash_, place in self.given.items() if place > horizon}
+
+
+class Backlog:
+    """The backlog of one ledger, and the texts in it."""
+
+    def __init__(self, store: Store, postings: Postings) -> None:
+        """Read and write with these."""
+        self._store = store
+        self._postings = postings
+        self._of_thread = threading.local()
+
+    # --- in --------------------------------------------------------------------------------------------------
+
+    def append(self, transactions: Sequence[NewTransaction], received_at: float) -> None:
+        """See `Storage.append_backlog`."""
+        texts: dict[str, NewTransaction] = {}
+        for transaction in transactions:
+            texts.setdefault(transaction.hash, transaction)
+        self._store.check_open()
+        unique = list(texts.values())
+        for start in range(0, len(unique), PER_MILLISECOND):
+            self._append(unique[start : start + PER_MILLISECOND], received_at)
+
+    def _append(self, transactions: Sequence[NewTransaction], received_at: float) -> None:
+        self._store.learn_places(_LEARN_SECONDS, self._latest)
+        known = self._postings.texts(transaction.id for transaction in transactions)
+        waiting = self._waiting(known)
+        new = [transaction for transaction in transactions if transaction.hash not in waiting]
+        if new:
+            first = self._store.places(len(new))
+            self._keep(new, first, known)
+            entries = [_entry(transaction.hash, first + i) for i, transaction in enumerate(new)]
+            document = {"id": _document_of(first), "at": received_at, "waiting": entries}
+            self._store.put("backlog", [document], _joined)
+
+    def keep(self, transaction: NewTransaction) -> None:
+        """Store a text and its index, and let it not wait."""
+        self._keep([transaction], self._store.places(1), self._postings.texts([transaction.id]))
+
+    def _keep(
+        self, transactions: Sequence[NewTransaction], first: int, known: Mapping[str, Sequence[tuple[str, int]]]
+    ) -> None:
+        stored = {hash_ for texts in known.values() for hash_, _ in texts}
+        self._store.put("transactions", [transaction_row(t) for t in transactions if t.hash not in stored], keep)
+        # A payload is found once per id, where the id's first text is, however often it is stored again.
+        firsts = {id_: texts[0][1] for id_, texts in known.items()}
+        entries = []
+        for place, transaction in enumerate(transactions, start=first):
+            entries.append(self._postings.text(transaction.id, transaction.hash, place))
+            entries += [self._postings.spender(output, transaction.id) for output in transaction.spends]
+            if transaction.payload_hash is not None:
+                at = firsts.setdefault(transaction.id, place)
+                entries.append(self._postings.payload(transaction.payload_hash, transaction.id, at))
+        self._postings.add(entries)
+
+    def _latest(self) -> int:
+        """Return the end of the last document, however much of it waits."""
+        last = r.table("backlog").order_by(index=r.desc("id")).limit(1).pluck("id")
+        found = self._store.rows("backlog", last, decides=False)
+        return (int(found[0].text("id")) + 1) * PER_MILLISECOND - 1 if found else 0
+
+    # --- who waits -------------------------------------------------------------------------------------------
+
+    def _waiting(self, known: Mapping[str, Iterable[tuple[str, int]]]) -> dict[str, int]:
+        """Return those of these texts that wait, with their place."""
+        pairs = [(hash_, place) for texts in known.values() for hash_, place in texts]
+        documents = self._store.find("backlog", [_document_of(place) for _, place in pairs])
+        listed = {(row.text("id"), entry) for row in documents for entry in row.texts("waiting")}
+        return {hash_: place for hash_, place in pairs if (_document_of(place), _entry(hash_, place)) in listed}
+
+    def waiting(self, ids: Sequence[str]) -> dict[str, list[StoredTransaction]]:
+        """See `Storage.waiting`."""
+        places = self._waiting(self._postings.texts(ids))
+        found = [row.transaction() for row in self._store.find("transactions", places)]
+        found.sort(key=lambda transaction: places[transaction.hash])
+        return grouped((transaction.id, transaction) for transaction in found)
+
+    def size(self) -> int:
+        """See `Storage.backlog_size`; it costs as much as there are documents, which is less than there are entries."""
+        counts = r.table("backlog").map(lambda row: row["waiting"].count())
+        return int(self._store.read(counts.sum(), decides=False))
+
+    # --- in order --------------------------------------------------------------------------------------------
+
+    def page(self, after: str | None, limit: int) -> list[BacklogEntry]:
+        """See `Storage.backlog`."""
+        start = cursors.position(after)
+        self._store.check_open()
+        reader: _Reader | None = getattr(self._of_thread, "reader", None)
+        if reader is None or start == 0 or not reader.is_at(start):
+            reader = self._of_thread.reader = _Reader(since=start, latest=start)
+        listed = self._listed(reader, start, limit)
+        rows = self._store.find("transactions", [hash_ for hash_, _, _ in listed], decides=False)
+        texts = {row.text("id"): row.transaction() for row in rows}
+        page = []
+        for hash_, place, received_at in listed:
+            if hash_ in texts:
+                reader.take(hash_, place)
+                page.append(BacklogEntry(cursors.at(max(place, start)), received_at, texts[hash_]))
+        reader.forget()
+        return page
+
+    def _listed(self, reader: _Reader, start: int, limit: int) -> list[tuple[str, int, float]]:
+        """Return hash, place and time of the next entries behind a place, and of those that came late before it."""
+        found: list[tuple[str, int, float]] = []
+        begin = max(start - _LATE, reader.since)
+        behind = _document_of(begin)
+        bound = "closed"
+        size = _FIRST_PAGE
+        while len(found) < limit:
+            query = r.table("backlog").between(behind, r.maxval, left_bound=bound).order_by(index="id").limit(size)
+            documents = self._store.rows("backlog", query, decides=False)
+            for row in documents:
+                for hash_, place in _entries(row):
+                    if place > start or (place > begin and hash_ not in reader.given):
+                        found.append((hash_, place, row.number("at")))
+            if len(documents) < size:
+                break
+            behind, bound, size = documents[-1].text("id"), "open", min(2 * size, _LAST_PAGE)
+        return found[: max(limit, 0)]
+
+    # --- out -------------------------------------------------------------------------------------------------
+
+    def drop(self, ids: Sequence[str], hashes: Sequence[str]) -> None:
+        """See `Storage.drop_backlog`."""
+        rows = self._store.find("transactions", hashes, fields=("id", "tx"))
+        by_id, by_hash = set(ids), set(hashes)
+        gone: dict[str, list[str]] = {}
+        for id_, texts in self._postings.texts([*by_id, *(row.text("tx") for row in rows)]).items():
+            for hash_, place in texts:
+                if id_ in by_id or hash_ in by_hash:
+                    gone.setdefault(_document_of(place), []).append(_entry(hash_, place))
+        self._store.change("backlog", gone, _without)
+
+
+def _document_of(place: int) -> str:
+    return f"{place // PER_MILLISECOND:013d}"
+
+
+def _entry(hash_: str, place: int) -> str:
+    return f"{place % PER_MILLISECOND:03d}{hash_}"
+
+
+def _entries(row: Row) -> list[tuple[str, int]]:
+    entries = sorted(row.texts("waiting"))
+    if not all(text.isdecimal() for text in (row.text("id"), *(entry[:3] for entry in entries))):
+        raise row.damaged("waiting")
+    first = int(row.text("id")) * PER_MILLISECOND
+    return [(entry[3:], first + int(entry[:3])) for entry in entries]
+
+
+def _joined(_: Any, standing: Any, new: Any) -> Any:
+    return standing.merge({"waiting": standing["waiting"].set_union(new["waiting"])})
+
+
+def _without(row: Any, gone: Any) -> Any:
+    left = row["waiting"].set_difference(gone)
+    return r.branch(left.is_empty(), None, row.merge({"waiting": left}))

@@ -1,0 +1,74 @@
+"""Places in the lists that RethinkDB keeps in no order of its own: what came later has a later place.
+
+A place is a number of sixteen digits: milliseconds by the server's clock, as this connection reckons it, and three
+digits to tell apart what came in one call.  It orders lists and nothing else: no rule knows it.
+
+Invariants:
+
+- The places that one connection gives only grow.
+- A place is later than any that the connection was told of.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from typing import Final
+
+from bigchaindb.exceptions import InvalidValue
+
+__all__ = ["PER_MILLISECOND", "Places", "named", "place_of"]
+
+PER_MILLISECOND: Final = 1_000
+
+_DIGITS: Final = 16
+_TAIL_CHARACTERS: Final = 20
+_NAMED: Final = re.compile(rf"([0-9]{{{_DIGITS}}})-[^\x00]{{0,{_TAIL_CHARACTERS}}}")
+
+
+class Places:
+    """Gives the places of one connection; threads may share it."""
+
+    def __init__(self, now_seconds: float) -> None:
+        """Start with the server's clock."""
+        self._lock = threading.Lock()
+        self._last = 0
+        self.learn(now_seconds)
+
+    def learn(self, now_seconds: float, latest: int = 0) -> None:
+        """Set the clock by the server's, and pass a place that somebody else has given."""
+        with self._lock:
+            self._learnt_at = time.monotonic()
+            self._ahead_seconds = now_seconds - self._learnt_at
+            self._last = max(self._last, latest)
+
+    def age_seconds(self) -> float:
+        """Return how long ago something was learnt."""
+        return time.monotonic() - self._learnt_at
+
+    def take(self, count: int) -> int:
+        """Return the first of so many places in a row; it ends in three zeros."""
+        with self._lock:
+            now = int((time.monotonic() + self._ahead_seconds) * PER_MILLISECOND)
+            first = max(now, self._last // PER_MILLISECOND + 1) * PER_MILLISECOND
+            self._last = first + max(count, 1) - 1
+            return first
+
+
+def named(place: int, name: str) -> str:
+    """Return a place with a name behind it, so that no two things have the same."""
+    return f"{place:0{_DIGITS}d}-{name[:_TAIL_CHARACTERS]}"
+
+
+def place_of(cursor: str | None) -> str:
+    """Return the named place up to which everything was read; one before all others for None.
+
+    Raises:
+        InvalidValue: not a named place.
+    """
+    if cursor is None:
+        return named(0, "")
+    if not isinstance(cursor, str) or not _NAMED.fullmatch(cursor):
+        raise InvalidValue(f"cursor: {str(cursor)[:40]!r} is none that this ledger gave", field="cursor")
+    return cursor

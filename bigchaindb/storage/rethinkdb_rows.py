@@ -1,0 +1,197 @@
+"""Documents of RethinkDB as records, and back.
+
+Invariants:
+
+- Members of a federation share the database, so a document may be anything: one that is not as it was written is
+  named in a `StorageMismatch`, and goes no further.
+- Bytes are stored as base64, lists of hashes as one text: both cost the server and the driver least.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import TYPE_CHECKING, Any
+
+from bigchaindb.exceptions import StorageMismatch
+from bigchaindb.model.reference import OutputRef
+from bigchaindb.storage.records import (
+    DecisionRow,
+    OutputRow,
+    RejectionRow,
+    Sighting,
+    StoredBlock,
+    StoredTransaction,
+    VoteRow,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["Row", "block_row", "sighting_row", "transaction_row"]
+
+_SHOWN_CHARACTERS = 80
+
+
+class Row:
+    """A stored document, of which nothing is taken for granted."""
+
+    __slots__ = ("_document", "_table")
+
+    def __init__(self, table: str, document: Mapping[str, Any]) -> None:
+        """Look at a document of a table."""
+        self._table = table
+        self._document = document
+
+    # --- fields ----------------------------------------------------------------------------------------------
+
+    def text(self, name: str) -> str:
+        """Return a field that is a text."""
+        value = self._document.get(name)
+        if not isinstance(value, str):
+            raise self.damaged(name)
+        return value
+
+    def number(self, name: str) -> float:
+        """Return a field that is a number, which the server may have stored without its fraction of nothing."""
+        value = self._document.get(name)
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise self.damaged(name)
+        return float(value)
+
+    def whole(self, name: str) -> int:
+        """Return a field that is a whole number."""
+        value = self.number(name)
+        if not value.is_integer():
+            raise self.damaged(name)
+        return int(value)
+
+    def flag(self, name: str) -> bool:
+        """Return a field that is true or false."""
+        value = self._document.get(name)
+        if not isinstance(value, bool):
+            raise self.damaged(name)
+        return value
+
+    def texts(self, name: str) -> list[str]:
+        """Return a field that is a list of texts."""
+        value = self._document.get(name)
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            raise self.damaged(name)
+        return value
+
+    def rows(self, name: str) -> list[Row]:
+        """Return a field that is a list of documents; empty where it is absent."""
+        value = self._document.get(name, [])
+        if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+            raise self.damaged(name)
+        return [Row(self._table, item) for item in value]
+
+    def has(self, name: str) -> bool:
+        """Tell whether there is such a field."""
+        return name in self._document
+
+    def _bytes(self, name: str) -> bytes:
+        try:
+            return base64.b64decode(self.text(name), validate=True)
+        except binascii.Error as error:
+            raise self.damaged(name) from error
+
+    def _verdict(self) -> bool | None:
+        return self.flag("verdict") if self.has("verdict") else None
+
+    def damaged(self, name: str) -> StorageMismatch:
+        """Return the error that names a field."""
+        key = str(self._document.get("id"))[:_SHOWN_CHARACTERS]
+        return StorageMismatch(f"the ledger is damaged: table {self._table}, document {key!r}, field {name}")
+
+    # --- records ---------------------------------------------------------------------------------------------
+
+    def transaction(self) -> StoredTransaction:
+        """Return a document of `transactions`."""
+        return StoredTransaction(self.text("id"), self.text("tx"), self.text("text"), self._bytes("tag"))
+
+    def block(self) -> StoredBlock:
+        """Return a document of `blocks`."""
+        return StoredBlock(
+            self.text("key"),
+            self.text("block"),
+            self.text("text"),
+            tuple(self.text("transactions").split()),
+            tuple(self.text("transaction_ids").split()),
+            self._bytes("tags"),
+        )
+
+    def sighting(self) -> Sighting:
+        """Return a document of `sightings`."""
+        return Sighting(
+            self.text("key"), self.text("block"), self.number("seen_at"), self.flag("checked"), self._verdict()
+        )
+
+    def vote(self) -> VoteRow:
+        """Return a document of `votes` whose place is filled."""
+        return VoteRow(self.text("block"), self.text("node"), self.text("text"))
+
+    def evidence(self) -> list[tuple[int, VoteRow]]:
+        """Return what a document of `votes` holds as evidence, each with its place."""
+        return [
+            (kept.whole("place"), VoteRow(self.text("block"), self.text("node"), kept.text("text")))
+            for kept in self.rows("evidence")
+        ]
+
+    def decision(self) -> DecisionRow:
+        """Return a document of `decisions`."""
+        return DecisionRow(
+            self.text("node"),
+            self.whole("sequence"),
+            self.text("block"),
+            self.flag("verdict"),
+            self.text("text"),
+            self.whole("valid_transactions"),
+            self.text("newest_time"),
+        )
+
+    def output(self) -> OutputRow:
+        """Return a document of `outputs`."""
+        txid, _, cid = self.text("id").rpartition("/")
+        if not cid.isdecimal():
+            raise self.damaged("id")
+        return OutputRow(
+            self.text("place"), OutputRef(txid, int(cid)), self.text("spent_by") if self.has("spent_by") else None
+        )
+
+    def rejection(self) -> RejectionRow:
+        """Return a document of `rejections`."""
+        return RejectionRow(self.text("id").partition("/")[0], self.text("tx"), self.text("node"), self.text("text"))
+
+
+def transaction_row(transaction: StoredTransaction) -> dict[str, Any]:
+    """Return the document of a signed text."""
+    tag = base64.b64encode(transaction.tag).decode()
+    return {"id": transaction.hash, "tx": transaction.id, "text": transaction.text, "tag": tag}
+
+
+def block_row(block: StoredBlock) -> dict[str, Any]:
+    """Return the document of a block, but for its number."""
+    return {
+        "key": block.key,
+        "block": block.id,
+        "text": block.text,
+        "transactions": " ".join(block.transactions),
+        "transaction_ids": " ".join(block.transaction_ids),
+        "tags": base64.b64encode(block.tags).decode(),
+    }
+
+
+def sighting_row(node: str, sighting: Sighting, place: int) -> dict[str, Any]:
+    """Return the document of one node's note."""
+    row: dict[str, Any] = {
+        "id": f"{node}/{sighting.key}",
+        "node": node,
+        "key": sighting.key,
+        "block": sighting.block_id,
+        "seen_at": sighting.seen_at,
+        "checked": sighting.checked,
+        "place": place,
+    }
+    return row if sighting.verdict is None else {**row, "verdict": sighting.verdict}

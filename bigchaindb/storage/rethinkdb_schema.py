@@ -1,0 +1,258 @@
+"""Tables and indexes of the RethinkDB backend: made, checked, spread over servers, dropped.
+
+Invariants:
+
+- Making is idempotent, and several processes may do it at once; one that was interrupted is completed by the next.
+- A ledger is opened only where every server is new enough and every table keeps the promise of `interface`: a write
+  that has returned is on the disks of a majority (design.md section 4).  `bells` is exempt: it holds hints only.
+- A database with tables of somebody else's is left as it is.
+- What is looked up for every transaction is a primary key: one key costs 10 us of the server, one of a secondary
+  index 50, because every table is eight trees and only primary keys tell which.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from bigchaindb.exceptions import ConfigurationError, StorageMismatch, StorageUnavailable
+from bigchaindb.storage.rethinkdb_driver import r, version_of
+from bigchaindb.storage.rethinkdb_pool import Pool
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from bigchaindb.storage.rethinkdb_driver import Server
+
+__all__ = ["TABLES", "Index", "Opened", "drop", "open_ledger", "spread"]
+
+FORMAT_VERSION: Final = 1
+
+BELLS: Final = "bells"
+
+_TRIES: Final = 50
+_READY_SECONDS: Final = 30
+_MENDED: Final = {"durability": "hard", "write_acks": "majority"}
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """A secondary index.
+
+    Attributes:
+        keys: from a document to its key, or to its keys where there are several; a document without is not indexed.
+        several: see `keys`.
+    """
+
+    keys: Callable[[Any], Any]
+    several: bool = False
+
+
+TABLES: Final[Mapping[str, Mapping[str, Index]]] = {
+    # {id: hash of the text, tx: transaction id, text, tag}
+    "transactions": {},
+    # {id: what is looked up, of: what belongs to it, in the order in which it came}; see `rethinkdb_postings`.
+    "postings": {},
+    # {id: the first millisecond, at: received at, waiting: [last digits of the place + hash of the text]}
+    "backlog": {},
+    # {id: 1, 2, ... without a gap, key, block: its id, text, transactions, transaction_ids, tags, genesis}
+    "blocks": {"key": Index(lambda row: row["key"]), "block": Index(lambda row: row["block"])},
+    # {id: node/key, node, key, block, seen_at, checked, verdict (once it is set), place}
+    "sightings": {
+        "open": Index(
+            lambda row: r.branch(
+                row.has_fields("verdict"),
+                r.error("decided"),
+                [row["node"], row["checked"], row["seen_at"], row["place"]],
+            )
+        ),
+        "of_block": Index(lambda row: [row["node"], row["block"]]),
+    },
+    # {id: block/node, block, node, text (once the place is filled), evidence: [{text, place}]}
+    "votes": {
+        "block": Index(lambda row: row["block"]),
+        "evidence": Index(lambda row: row["evidence"].map(lambda kept: kept["place"]), several=True),
+    },
+    # {id: node/sequence, node, sequence, block, verdict, text, valid_transactions, newest_time}
+    "decisions": {"block": Index(lambda row: row["block"])},
+    # {id: txid/cid, owners, place, spent_by (once it is spent)}
+    "outputs": {
+        "held": Index(
+            lambda row: row["owners"].map(lambda owner: [owner, row.has_fields("spent_by"), row["place"]]),
+            several=True,
+        )
+    },
+    # {id: hash/node, tx, node, text, place}
+    "rejections": {"tx": Index(lambda row: row["tx"])},
+    # {id: =name, text}, and {id: format, version}
+    "registers": {},
+    # {id: whose, rung: how often, at: Unix seconds by the server's clock}
+    BELLS: {},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What a server said when a ledger was opened.
+
+    Attributes:
+        writer: a name that nobody else was given.
+        now_seconds: Unix seconds by its clock.
+        version: the oldest version in the cluster.
+    """
+
+    writer: str
+    now_seconds: float
+    version: tuple[int, int, int]
+
+
+def open_ledger(pool: Pool, *, create: bool) -> Opened:
+    """Check that the database is a ledger which can be trusted, after making what is missing if asked to.
+
+    Raises:
+        StorageMismatch: there is none, or it is another's, of another format, or promises less than it must; the
+            message says how to mend that.
+        StorageUnavailable: the server cannot be reached, or is not ready.
+    """
+    server = pool.server
+    found = _survey(pool)
+    version = version_of(found["versions"])
+    tables = {table["name"]: table for table in found["tables"]}
+    if set(tables) - set(TABLES):
+        others = ", ".join(sorted(set(tables) - set(TABLES)))
+        raise StorageMismatch(f"{server} has tables that are not of a ledger: {others}; choose another database.name")
+    for name, table in tables.items():
+        _check_promise(server, name, table)
+    missing = [name for name in TABLES if not set(TABLES[name]) <= set(tables.get(name, {"indexes": []})["indexes"])]
+    missing += [name for name in TABLES if name not in tables and name not in missing]
+    if missing and not create:
+        problem = f"lacks {', '.join(missing)}" if tables else "is not there"
+        raise StorageMismatch(f"{server}: the ledger {problem}: run `bigchaindb init`")
+    if missing:
+        _make(pool)
+    _check_format(pool, create=create)
+    return Opened(found["writer"], float(found["now"]), version)
+
+
+def _survey(pool: Pool) -> Any:
+    """Ask once for all that must be known."""
+    system = r.db("rethinkdb")
+    query = r.expr(
+        {
+            "versions": system.table("server_status")["process"]["version"].coerce_to("array"),
+            "tables": system.table("table_config")
+            .filter({"db": pool.server.name})
+            .pluck("name", "durability", "write_acks", "indexes")
+            .coerce_to("array"),
+            "now": r.now().to_epoch_time(),
+            "writer": r.uuid(),
+        }
+    )
+    try:
+        return pool.administer(query)
+    except StorageMismatch as error:
+        user = pool.server.user
+        mend = f'r.db("rethinkdb").grant("{user}", {{"read": true}})'
+        raise StorageMismatch(f"{error} To see versions and tables it needs {mend}") from error
+
+
+def _check_promise(server: Server, name: str, table: Mapping[str, Any]) -> None:
+    if name != BELLS and {key: table[key] for key in _MENDED} != _MENDED:
+        weaker = ", ".join(f"{key} {table[key]!r}" for key in _MENDED if table[key] != _MENDED[key])
+        table_of = f'r.db("{server.name}").table("{name}")'
+        raise StorageMismatch(
+            f"{server}: table {name} may lose what it has acknowledged, having {weaker}; mend it with "
+            f'{table_of}.config().update({{"durability": "hard", "write_acks": "majority"}})'
+        )
+
+
+def _check_format(pool: Pool, *, create: bool) -> None:
+    mark = r.table("registers").get("format")
+    if create:
+        pool.write(
+            r.table("registers").insert(
+                {"id": "format", "version": FORMAT_VERSION}, conflict=lambda _, standing, __: standing
+            )
+        )
+    found = pool.read(mark)
+    if found is None:
+        raise StorageMismatch(f"{pool.server}: the ledger is incomplete: run `bigchaindb init`")
+    if found.get("version") != FORMAT_VERSION:
+        raise StorageMismatch(
+            f"{pool.server}: the ledger has format {found.get('version')!r}; this release knows {FORMAT_VERSION}"
+        )
+
+
+def _make(pool: Pool) -> None:
+    name = pool.server.name
+    for _ in range(_TRIES):
+        try:
+            pool.administer(r.expr([name]).set_difference(r.db_list()).for_each(lambda missing: r.db_create(missing)))  # noqa: PLW0108 - r.db_create takes any number
+            for table, indexes in TABLES.items():
+                _make_table(pool, table, indexes)
+        except StorageUnavailable as error:
+            if "already exists" not in str(error):
+                raise
+        else:
+            break
+    else:
+        raise StorageUnavailable(f"{pool.server}: others keep making and dropping it")
+    pool.administer(r.db(name).wait(wait_for="ready_for_writes", timeout=_READY_SECONDS))
+    for table, indexes in TABLES.items():
+        if indexes:
+            pool.administer(r.table(table).index_wait())
+
+
+def _make_table(pool: Pool, name: str, indexes: Mapping[str, Index]) -> None:
+    durability = "soft" if name == BELLS else "hard"
+    database = r.db(pool.server.name)
+    pool.administer(
+        r.expr([name])
+        .set_difference(database.table_list())
+        .for_each(lambda table: database.table_create(table, durability=durability))
+    )
+    there = pool.administer(r.table(name).index_list())
+    for index, made in indexes.items():
+        if index not in there:
+            pool.administer(r.table(name).index_create(index, made.keys, multi=made.several))
+
+
+def spread(server: Server, *, shards: int | None = None, replicas: int | None = None) -> None:
+    """Divide every table into so many parts, or keep it on so many servers; what is not given stays.
+
+    Raises:
+        ConfigurationError: the cluster cannot do that; the message is the server's.
+        StorageMismatch: as `open_ledger`.
+        StorageUnavailable: the server cannot be reached, or is still at work; do it again.
+    """
+    pool = Pool(server)
+    try:
+        open_ledger(pool, create=False)
+        for name in TABLES:
+            _spread(pool, name, shards, replicas)
+    finally:
+        pool.close()
+
+
+def _spread(pool: Pool, name: str, shards: int | None, replicas: int | None) -> None:
+    now = pool.administer(r.table(name).config()["shards"])
+    wanted = {
+        "shards": len(now) if shards is None else shards,
+        "replicas": max(len(shard["replicas"]) for shard in now) if replicas is None else replicas,
+    }
+    try:
+        pool.administer(r.table(name).reconfigure(**wanted))
+    except StorageUnavailable as error:
+        if "replicas" in str(error) or "shards" in str(error):
+            raise ConfigurationError(str(error)) from error
+        raise
+    pool.administer(r.table(name).wait(wait_for="all_replicas_ready", timeout=_READY_SECONDS))
+
+
+def drop(pool: Pool) -> None:
+    """Delete the database.
+
+    Raises:
+        StorageUnavailable: the server cannot be reached.
+    """
+    pool.administer(r.db_drop(pool.server.name))

@@ -1,0 +1,236 @@
+"""Reading and writing documents of the RethinkDB backend, however many there are.
+
+Invariants:
+
+- Keys and documents go in chunks: no query comes near the 16 MiB that a server should be sent, none is unbounded.
+- Every write says what happens where there is a document already, and is atomic for each document.
+- After a write the others' attention is called to it (`rethinkdb_bells`): once per write, or once per batch.
+- A name that cannot be a key is one under which nothing is stored.
+"""
+
+from __future__ import annotations
+
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+from bigchaindb.exceptions import StorageError
+from bigchaindb.storage import rethinkdb_schema as schema
+from bigchaindb.storage.rethinkdb_bells import Bells
+from bigchaindb.storage.rethinkdb_driver import literal, r, written
+from bigchaindb.storage.rethinkdb_places import Places
+from bigchaindb.storage.rethinkdb_pool import Pool
+from bigchaindb.storage.rethinkdb_rows import Row
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from bigchaindb.storage.rethinkdb_driver import Server
+
+__all__ = ["Conflict", "Store", "fill", "keep", "may_be_key"]
+
+_CHUNK: Final = 1_000
+_CHUNK_CHARACTERS: Final = 4 * 2**20
+_KEY_BYTES: Final = 127
+_CLOCK_SECONDS: Final = 60.0
+
+Conflict: TypeAlias = "Callable[[Any, Any, Any], Any]"
+"""From the name of the key, the stored document and the new one to what is stored."""
+
+
+def keep(_: Any, standing: Any, __: Any) -> Any:
+    """On a conflict, let what is stored stay."""
+    return standing
+
+
+def fill(_: Any, standing: Any, new: Any) -> Any:
+    """On a conflict, let what is stored stay, and add the fields that it lacks."""
+    return new.merge(standing)
+
+
+class Store:
+    """The documents of one ledger; threads may share it."""
+
+    def __init__(self, server: Server, *, create: bool) -> None:
+        """Connect, and check that there is a ledger.
+
+        Raises:
+            BigchainDBError: as `Pool` and `rethinkdb_schema.open_ledger`.
+        """
+        self._pool = Pool(server)
+        try:
+            opened = schema.open_ledger(self._pool, create=create)
+            self._bells = Bells(self._pool, opened.writer)
+        except BaseException:
+            self._pool.close()
+            raise
+        self._places = Places(opened.now_seconds)
+        self._of_thread = threading.local()
+
+    # --- life ------------------------------------------------------------------------------------------------
+
+    def check_open(self) -> None:
+        """Raise StorageUnavailable where it is closed."""
+        self._pool.check_open()
+
+    def close(self) -> None:
+        """Close; twice is harmless."""
+        self._pool.close()
+        self._bells.close()
+
+    def drop(self) -> None:
+        """Delete the database and close."""
+        schema.drop(self._pool)
+        self.close()
+
+    @contextmanager
+    def batch(self) -> Iterator[None]:
+        """Call attention only once to all that this thread writes.
+
+        Raises:
+            StorageError: inside a batch.
+        """
+        self.check_open()
+        if getattr(self._of_thread, "in_batch", False):
+            raise StorageError(f"{self._pool.server}: batches do not nest")
+        self._of_thread.in_batch, self._of_thread.has_written = True, False
+        try:
+            yield
+        finally:
+            self._of_thread.in_batch = False
+            if self._of_thread.has_written:
+                self._bells.ring()
+
+    def wait_for_change(self, timeout_seconds: float) -> bool:
+        """See `Storage.wait_for_change`."""
+        self.check_open()
+        return self._bells.wait(timeout_seconds)
+
+    # --- reading ---------------------------------------------------------------------------------------------
+
+    def read(self, query: Any, *, decides: bool = True) -> Any:
+        """Run a query; see `Pool.read`."""
+        return self._pool.read(query, decides=decides)
+
+    def find(
+        self,
+        table: str,
+        keys: Iterable[object],
+        *,
+        index: str | None = None,
+        fields: Sequence[str] = (),
+        decides: bool = True,
+    ) -> list[Row]:
+        """Return the documents under these keys, in no order; what is not there is left out.
+
+        Args:
+            table: its name.
+            keys: of the primary or the secondary index; repeats are harmless.
+            index: name of a secondary index, or None.
+            fields: those that are wanted; none for all.
+            decides: see `Pool.read`.
+        """
+        self.check_open()
+        wanted = [key for key in dict.fromkeys(keys) if may_be_key(key)]
+        options = {} if index is None else {"index": index}
+        found: list[Row] = []
+        for start in range(0, len(wanted), _CHUNK):
+            query = r.table(table).get_all(r.args(literal(wanted[start : start + _CHUNK])), **options)
+            found += self.rows(table, query.pluck(*fields) if fields else query, decides=decides)
+        return found
+
+    def rows(self, table: str, query: Any, *, decides: bool = True) -> list[Row]:
+        """Return the documents of a table that a bounded query finds, in its order."""
+        return [Row(table, document) for document in self.read(query, decides=decides)]
+
+    # --- writing ---------------------------------------------------------------------------------------------
+
+    def put(self, table: str, documents: Iterable[Mapping[str, Any]], conflict: Conflict) -> None:
+        """Store documents.
+
+        Args:
+            table: its name.
+            documents: each with its `id`; of two with one id, the second meets the first.
+            conflict: what to do where there is one.
+        """
+        for chunk in self._chunks(documents):
+            self.write(r.table(table).insert(r.json(chunk), conflict=conflict))
+
+    def put_and_see(self, table: str, documents: Iterable[Mapping[str, Any]], conflict: Conflict) -> dict[str, Row]:
+        """Store documents as `put` does; return by id what is stored now."""
+        standing: dict[str, Row] = {}
+        for chunk in self._chunks(documents):
+            query = r.table(table).insert(r.json(chunk), conflict=conflict, return_changes="always")
+            changes = self.write(query)["changes"]
+            standing.update((change["new_val"]["id"], Row(table, change["new_val"])) for change in changes)
+        return standing
+
+    def change(self, table: str, values: Mapping[str, Any], change: Callable[[Any, Any], Any]) -> None:
+        """Replace those of some documents that are there.
+
+        Args:
+            table: its name.
+            values: what to know for each id.
+            change: from the stored document and its value to what is stored; None deletes it.
+        """
+        self.check_open()
+        ids = list(values)
+        for start in range(0, len(ids), _CHUNK):
+            chunk = {id_: values[id_] for id_ in ids[start : start + _CHUNK]}
+            # Bound outside the function, or the server would make it anew for every document.
+            query = literal(chunk).do(
+                lambda known: (
+                    r.table(table).get_all(r.args(known.keys())).replace(lambda row: change(row, known[row["id"]]))
+                )
+            )
+            self.write(query)
+
+    def write(self, query: Any) -> Any:
+        """Run a query that writes; see `Pool.write`."""
+        result = self._pool.write(query)
+        if getattr(self._of_thread, "in_batch", False):
+            self._of_thread.has_written = True
+        else:
+            self._bells.ring()
+        return result
+
+    def _chunks(self, documents: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+        """Give JSON lists of documents, none too large."""
+        self.check_open()
+        chunk: list[str] = []
+        characters = 0
+        for document in documents:
+            text = written(document)
+            if chunk and (len(chunk) == _CHUNK or characters + len(text) > _CHUNK_CHARACTERS):
+                yield f"[{','.join(chunk)}]"
+                chunk, characters = [], 0
+            chunk.append(text)
+            characters += len(text)
+        if chunk:
+            yield f"[{','.join(chunk)}]"
+
+    # --- places ----------------------------------------------------------------------------------------------
+
+    def places(self, count: int) -> int:
+        """Return the first of so many places; see `Places.take`."""
+        if self._places.age_seconds() > _CLOCK_SECONDS:
+            self._places.learn(self.read(r.now().to_epoch_time(), decides=False))
+        return self._places.take(count)
+
+    def learn_places(self, after_seconds: float, latest: Callable[[], int]) -> None:
+        """Ask for the clock and the latest place in a list, unless that was done within so many seconds."""
+        if self._places.age_seconds() > after_seconds:
+            self._places.learn(self.read(r.now().to_epoch_time(), decides=False), latest())
+
+
+def may_be_key(key: object) -> bool:
+    """Tell whether something could be stored under a key: the server refuses even to look others up."""
+    parts = key if isinstance(key, tuple) else (key,)
+    return all("\0" not in part and _is_short(part) for part in parts if isinstance(part, str))
+
+
+def _is_short(text: str) -> bool:
+    try:
+        return len(text.encode()) <= _KEY_BYTES
+    except UnicodeEncodeError:
+        return False

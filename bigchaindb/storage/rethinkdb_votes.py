@@ -1,0 +1,111 @@
+"""Voting places in RethinkDB: one document per block and node, with what found the place taken beside it.
+
+Invariants:
+
+- A place is filled, kept or refilled, and its evidence is kept, by one atomic write: of votes that arrive at the same
+  moment one stands, for ever and for everybody, and the other is kept.
+- At most four texts are kept per place.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from bigchaindb.storage.rethinkdb_driver import literal, r
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from bigchaindb.storage.records import VoteRow
+    from bigchaindb.storage.rethinkdb_store import Store
+
+__all__ = ["Votes"]
+
+_KEPT: Final = 4
+
+
+class Votes:
+    """The voting places of one ledger."""
+
+    def __init__(self, store: Store) -> None:
+        """Read and write with this."""
+        self._store = store
+
+    def place(self, votes: Sequence[VoteRow]) -> list[str]:
+        """See `Storage.place_votes`."""
+        self._store.check_open()
+        place = self._store.places(len(votes)) if votes else 0
+        texts: dict[int, str] = {}
+        for numbers in _rounds(votes):
+            rows = [{**_row(votes[i]), "text": votes[i].text, "place": place + i} for i in numbers]
+            replaces = {_id(votes[i]): text for i in numbers if (text := votes[i].replaces) is not None}
+            standing = self._store.put_and_see("votes", rows, _contest(replaces))
+            texts.update((i, standing[_id(votes[i])].text("text")) for i in numbers)
+        return [texts[i] for i in range(len(votes))]
+
+    def of_blocks(self, block_ids: Sequence[str]) -> dict[str, dict[str, str]]:
+        """See `Storage.votes`."""
+        found: dict[str, dict[str, str]] = {}
+        for row in self._store.find("votes", block_ids, index="block"):
+            if row.has("text"):
+                found.setdefault(row.text("block"), {})[row.text("node")] = row.text("text")
+        return found
+
+    def keep_evidence(self, votes: Sequence[VoteRow]) -> None:
+        """See `Storage.keep_evidence`."""
+        self._store.check_open()
+        place = self._store.places(len(votes)) if votes else 0
+        rows = [{**_row(vote), "evidence": [{"text": vote.text, "place": place + i}]} for i, vote in enumerate(votes)]
+        self._store.put("votes", rows, lambda _, standing, new: _with_evidence(standing, new["evidence"][0]))
+
+    def evidence(self, limit: int) -> list[VoteRow]:
+        """See `Storage.evidence`."""
+        # A document comes once for each text in it.
+        rows = self._store.rows("votes", r.table("votes").order_by(index="evidence").limit(max(limit, 0)))
+        kept = dict(item for row in rows for item in row.evidence())
+        return [kept[place] for place in sorted(kept)][: max(limit, 0)]
+
+
+def _id(vote: VoteRow) -> str:
+    return f"{vote.block_id}/{vote.node}"
+
+
+def _row(vote: VoteRow) -> dict[str, Any]:
+    return {"id": _id(vote), "block": vote.block_id, "node": vote.node}
+
+
+def _rounds(votes: Sequence[VoteRow]) -> Iterator[list[int]]:
+    """Give the numbers of votes for different places, so that each vote's fate is known."""
+    left = list(range(len(votes)))
+    while left:
+        first = {_id(votes[i]): i for i in reversed(left)}
+        yield sorted(first.values())
+        left = [i for i in left if first[_id(votes[i])] != i]
+
+
+def _contest(replaces: dict[str, str]) -> Any:
+    known = literal(replaces)
+
+    def contest(_: Any, standing: Any, new: Any) -> Any:
+        held = standing["text"].default(None)
+        is_free = held.eq(None)
+        if replaces:
+            # A text always equals its own, so nothing is lost where there is none to replace.
+            is_free = is_free.or_(held.eq(known[standing["id"]].default(None)))
+        return r.branch(
+            is_free,
+            standing.merge({"text": new["text"]}),
+            held.eq(new["text"]),
+            standing,
+            _with_evidence(standing, {"text": new["text"], "place": new["place"]}),
+        )
+
+    return contest
+
+
+def _with_evidence(standing: Any, kept: Any) -> Any:
+    kept = r.expr(kept)
+    evidence = standing["evidence"].default([])
+    is_known = evidence.filter({"text": kept["text"]}).is_empty().not_()
+    is_full = evidence.count().ge(_KEPT)
+    return r.branch(is_known.or_(is_full), standing, standing.merge({"evidence": evidence.append(kept)}))
