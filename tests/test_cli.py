@@ -10,11 +10,9 @@ import os
 import runpy
 import stat
 import sys
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from click.testing import CliRunner
 
 from bigchaindb import cli as command_line
 from bigchaindb import config as configuration
@@ -30,6 +28,7 @@ from bigchaindb.storage.records import VoteRow
 from bigchaindb.version import __version__
 from tests.onenode import OneNode, private, public
 from tests.restoring import logging_restored
+from tests.shell import Result, Shell
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -39,49 +38,6 @@ if TYPE_CHECKING:
 
 COMMANDS = ["configure", "init", "start", "show-config", "export-my-pubkey", "drop", "status", "keyring"]
 KEYRING = ["list", "add", "remove", "adopt"]
-
-
-@dataclass(frozen=True)
-class Result:
-    """What a command ended with, and what it wrote."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def error(self) -> str:
-        """The one line that tells of a failure."""
-        assert self.code == 1
-        line, end, rest = self.err.partition("\n")
-        assert (line[:7], end, rest) == ("Error: ", "\n", "")
-        return line
-
-
-class Shell:
-    """A HOME in which `bigchaindb` is called."""
-
-    def __init__(self, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.home = home
-        self.config_path = home / ".bigchaindb"
-        self.monkeypatch = monkeypatch
-        for name in list(os.environ):
-            if name.startswith(("BIGCHAINDB_", "XDG_")):
-                monkeypatch.delenv(name)
-        monkeypatch.setenv("HOME", str(home))
-
-    def __call__(self, *arguments: str, answers: str = "") -> Result:
-        self.monkeypatch.setattr(sys, "argv", ["bigchaindb", *arguments])
-        with CliRunner().isolation(input=answers) as (out, err, _):
-            try:
-                main()
-            except SystemExit as ended:
-                code = ended.code
-            return Result(int(code or 0), out.getvalue().decode(), err.getvalue().decode())
-
-    @property
-    def config(self) -> Config:
-        return configuration.load(self.config_path, os.environ)
 
 
 @pytest.fixture
@@ -478,79 +434,3 @@ def test_status_is_readable(sh: Shell, node: OneNode) -> None:
     after = sh("status").out
     assert f"{node.bigchain.me} has decided 1, the last at " in after
     assert f"{node.bigchain.me} cast two different votes on a block: {block_id}\n" in after
-
-
-# --- membership --------------------------------------------------------------------------------------------
-
-
-def test_before_the_ledger_begins_members_come_and_go_freely(sh: Shell) -> None:
-    sh("configure", "-y")
-    me = sh.config.keypair.public
-    for name in ("a", "b"):
-        assert "restart" in sh("keyring", "add", public(name)).out
-    assert sh("keyring", "list").out.split() == [me, public("a"), public("b")]
-    assert sh("keyring", "remove", public("a")).code == 0
-    assert sh("keyring", "list").out.split() == [me, public("b")]
-    assert sh.config.earlier_federations == ()
-
-
-def test_after_it_has_begun_every_change_is_a_step_of_its_history(sh: Shell, node: OneNode) -> None:
-    assert sh("keyring", "add", public("a")).code == 0
-    history = json.loads(sh("keyring", "list", "--json").out)
-    assert history == [[public("node")], sorted([public("node"), public("a")])]
-    assert sh.config.earlier_federations == ((public("node"),),)
-    assert "not in use yet" in sh("keyring", "add", public("b")).error
-    assert sh("status").code == 0
-    node.close()
-
-
-@pytest.mark.parametrize(
-    ("arguments", "problem"),
-    [
-        (["add", "alice"], "keyring"),
-        (["add", public("node")], "is a member already"),
-        (["remove", public("node")], "cannot remove itself"),
-        (["remove", public("a")], "is no member"),
-    ],
-)
-def test_a_change_that_makes_no_sense_is_refused(sh: Shell, node: OneNode, arguments: list[str], problem: str) -> None:
-    del node
-    before = sh.config_path.read_text()
-    assert problem in sh("keyring", *arguments).error
-    assert sh.config_path.read_text() == before
-
-
-def test_what_the_environment_sets_is_not_written_into_the_file(sh: Shell) -> None:
-    sh("configure", "-y")
-    sh.monkeypatch.setenv("BIGCHAINDB_BLOCK_INTERVAL", "0.25")
-    assert sh("keyring", "add", public("a")).code == 0
-    document = json.loads(sh.config_path.read_text())
-    assert document["block_interval"] != 0.25
-    assert document["database"]["path"] is None
-
-
-def test_a_newcomer_adopts_the_history_that_a_member_tells(sh: Shell, node: OneNode) -> None:
-    del node
-    history = [[public("x")], sorted([public("x"), public("node")])]
-    (sh.home / "history").write_text(json.dumps(history))
-    for source, answers in ((str(sh.home / "history"), ""), ("-", json.dumps(history))):
-        assert sh("keyring", "adopt", source, answers=answers).code == 0
-        assert json.loads(sh("keyring", "list", "--json").out) == history
-
-
-@pytest.mark.parametrize(
-    ("text", "problem"),
-    [
-        ("{", "is not JSON"),
-        ("[]", "has no federation"),
-        ("[[]]", "is no member of that federation"),
-        ("5", "earlier_federations"),
-        (json.dumps([[public("x")]]), "is no member of that federation"),
-        (json.dumps([[public("x")], [public("node")]]), "differs from 1 by 2 members"),
-    ],
-)
-def test_a_history_that_is_none_is_refused(sh: Shell, node: OneNode, text: str, problem: str) -> None:
-    del node
-    before = sh.config_path.read_text()
-    assert problem in sh("keyring", "adopt", "-", answers=text).error
-    assert sh.config_path.read_text() == before

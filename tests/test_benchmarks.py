@@ -1,0 +1,43 @@
+"""The benchmarks run, and print what they promise; how fast anything is, no test asks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from benchmarks import __main__, baseline, conditions, ledger
+
+if TYPE_CHECKING:
+    import pytest
+
+
+def test_the_names_of_the_benchmarks_are_told(capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments in ([], ["unheard-of"], ["ledger", "unheard-of"]):
+        assert __main__.main(arguments) == 2
+        assert capsys.readouterr().err == "usage: python -m benchmarks {conditions,ledger}...\n"
+
+
+def test_the_unit_is_measured() -> None:
+    assert baseline.verifications_per_second(seconds=0.01) > 0
+
+
+def test_conditions(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(conditions, "_OWNERS", 3)
+    monkeypatch.setattr(conditions, "_ROUNDS", 1)
+    monkeypatch.setattr(conditions, "_REPEATS", 1)
+    assert __main__.main(["conditions"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("one libsodium verification: ")
+    assert "3 owners of 3" in lines
+    assert any(line.startswith("  together: ") and line.endswith("(goal: 50 ms)") for line in lines)
+
+
+def test_ledger(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ledger, "TRANSACTIONS", 20)
+    monkeypatch.setattr(ledger, "BATCH", 10)
+    monkeypatch.setattr(ledger, "LONE_TRANSACTIONS", 5)
+    ledger.main()
+    printed = capsys.readouterr().out
+    for beginning in ("V = ", "CREATE: ", "TRANSFER: ", "lone transaction, write to valid: p50 "):
+        assert f"\n{beginning}" in f"\n{printed}"
+    for process in ("supervisor", "builder", "voter"):
+        assert f"\npeak memory of {process}: " in printed

@@ -1,0 +1,100 @@
+"""`bigchaindb keyring`: who is a member, and how that changes."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.onenode import OneNode, public
+from tests.shell import Shell
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def sh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shell:
+    return Shell(tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def node(sh: Shell) -> Iterator[OneNode]:
+    """A configured node with a ledger in the shell's HOME."""
+    with OneNode(sh.home) as node:
+        yield node
+
+
+def test_before_the_ledger_begins_members_come_and_go_freely(sh: Shell) -> None:
+    sh("configure", "-y")
+    me = sh.config.keypair.public
+    for name in ("a", "b"):
+        assert "restart" in sh("keyring", "add", public(name)).out
+    assert sh("keyring", "list").out.split() == [me, public("a"), public("b")]
+    assert sh("keyring", "remove", public("a")).code == 0
+    assert sh("keyring", "list").out.split() == [me, public("b")]
+    assert sh.config.earlier_federations == ()
+
+
+def test_after_it_has_begun_every_change_is_a_step_of_its_history(sh: Shell, node: OneNode) -> None:
+    assert sh("keyring", "add", public("a")).code == 0
+    history = json.loads(sh("keyring", "list", "--json").out)
+    assert history == [[public("node")], sorted([public("node"), public("a")])]
+    assert sh.config.earlier_federations == ((public("node"),),)
+    assert "not in use yet" in sh("keyring", "add", public("b")).error
+    assert sh("status").code == 0
+    node.close()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (["add", "alice"], "keyring"),
+        (["add", public("node")], "is a member already"),
+        (["remove", public("node")], "cannot remove itself"),
+        (["remove", public("a")], "is no member"),
+    ],
+)
+def test_a_change_that_makes_no_sense_is_refused(sh: Shell, node: OneNode, arguments: list[str], problem: str) -> None:
+    del node
+    before = sh.config_path.read_text()
+    assert problem in sh("keyring", *arguments).error
+    assert sh.config_path.read_text() == before
+
+
+def test_what_the_environment_sets_is_not_written_into_the_file(sh: Shell) -> None:
+    sh("configure", "-y")
+    sh.monkeypatch.setenv("BIGCHAINDB_BLOCK_INTERVAL", "0.25")
+    assert sh("keyring", "add", public("a")).code == 0
+    document = json.loads(sh.config_path.read_text())
+    assert document["block_interval"] != 0.25
+    assert document["database"]["path"] is None
+
+
+def test_a_newcomer_adopts_the_history_that_a_member_tells(sh: Shell, node: OneNode) -> None:
+    del node
+    history = [[public("x")], sorted([public("x"), public("node")])]
+    (sh.home / "history").write_text(json.dumps(history))
+    for source, answers in ((str(sh.home / "history"), ""), ("-", json.dumps(history))):
+        assert sh("keyring", "adopt", source, answers=answers).code == 0
+        assert json.loads(sh("keyring", "list", "--json").out) == history
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("{", "is not JSON"),
+        ("[]", "has no federation"),
+        ("[[]]", "is no member of that federation"),
+        ("5", "earlier_federations"),
+        (json.dumps([[public("x")]]), "is no member of that federation"),
+        (json.dumps([[public("x")], [public("node")]]), "differs from 1 by 2 members"),
+    ],
+)
+def test_a_history_that_is_none_is_refused(sh: Shell, node: OneNode, text: str, problem: str) -> None:
+    del node
+    before = sh.config_path.read_text()
+    assert problem in sh("keyring", "adopt", "-", answers=text).error
+    assert sh.config_path.read_text() == before
