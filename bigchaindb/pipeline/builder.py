@@ -43,6 +43,7 @@ _REEXAMINE_SECONDS: Final = 5.0
 _LISTEN_SECONDS: Final = 1.0
 _TICK_SECONDS: Final = 1e-6
 _TURN: Final = 0.5
+_MAX_PHASE: Final = 0.25
 _OPEN_BLOCKS: Final = 100
 _VOTING_SECONDS: Final = 2.0
 
@@ -61,8 +62,8 @@ class Builder:
         self._block_interval_seconds = block_interval_seconds
         self._reassign_delay_seconds = backlog_reassign_delay_seconds
         self._room = WaitingRoom()
-        # Between 0 and 1, another for each node, so that nodes which wait again and again never do it in step.
-        self._phase = int(crypto.hash_data(node.me)[:8], 16) / 2**32
+        # Another for each node, so that nodes which wait again and again never do it in step.
+        self._phase = _MAX_PHASE * int(crypto.hash_data(node.me)[:8], 16) / 2**32
         self._cursor: str | None = None
         self._rescan_at = 0.0
         self._reexamine_at = 0.0
