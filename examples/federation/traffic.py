@@ -62,10 +62,7 @@ class Traffic:
 
     def rivals(self, ledgers: tuple[Bigchain, Bigchain], asset: str) -> None:
         """Let Alice hand one asset to Bob at one node and to Carol at another, at the same moment."""
-        transfers = [
-            self._transfer(ledger, asset, owner[1])
-            for ledger, owner in zip(ledgers, (self._bob, self._carol), strict=True)
-        ]
+        (transfers,) = self.pairs_of(ledgers[0], [asset])
         together = threading.Barrier(len(transfers))
 
         def write(ledger: Bigchain, tx: dict[str, Any]) -> None:
@@ -83,6 +80,13 @@ class Traffic:
         ids = (str(transfers[0]["id"]), str(transfers[1]["id"]))
         self.pairs.append(ids)
         self.acknowledged += [txid for txid in ids if txid not in self.refused]
+
+    def pairs_of(self, ledger: Bigchain, assets: Sequence[str]) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+        """Return for each asset of Alice's two signed transfers, to Bob and to Carol, of which nothing is sent yet."""
+        return [
+            (self._transfer(ledger, asset, self._bob[1]), self._transfer(ledger, asset, self._carol[1]))
+            for asset in assets
+        ]
 
     def _transfer(self, ledger: Bigchain, asset: str, owner: str) -> dict[str, Any]:
         tx = ledger.create_transaction(self._alice[1], owner, asset, "TRANSFER")

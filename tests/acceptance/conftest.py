@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from examples.federation.nodes import sqlite
 from tests.acceptance.machine import Machine
 
 if TYPE_CHECKING:
@@ -27,6 +28,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def machine(tmp_path: Path) -> Machine:
     """A machine on which nothing was ever configured."""
     return Machine(tmp_path)
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> dict[str, Any]:
+    """The `database` section of a federation's configurations."""
+    return sqlite(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def module_database(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The same, for one federation that the tests of a module share."""
+    return sqlite(tmp_path_factory.mktemp("database"))
 
 
 @pytest.fixture
