@@ -112,22 +112,33 @@ class Member:
         self.storage = storage
         self.journal: Journal = MemoryJournal()
         self.is_running = False
+        self.history: list[list[str]] = [ledger.federation]
         self.open()
 
     def open(self) -> None:
         """Open the ledger anew, as a process does that knows nothing yet."""
-        self.node = Node(
-            self.storage, self.key, federation=self.ledger.federation, quorum=self.ledger.quorum, clock=self.clock
-        )
+        self.node = self._opened()
         self.queries = Queries(self.node)
+
+    def _opened(self) -> Node:
+        return Node(
+            self.storage,
+            self.key,
+            federation=self.history[-1],
+            earlier_federations=self.history[:-1],
+            quorum=self.ledger.quorum,
+            clock=self.clock,
+        )
+
+    def adopt(self, history: list[list[str]]) -> Member:
+        """Start anew with these federations, the last being the present one."""
+        self.history = history
+        return self.start()
 
     def start(self) -> Member:
         """Start builder and voter, each over a node of its own as in a process of its own."""
         self.open()
-        voting = Node(
-            self.storage, self.key, federation=self.ledger.federation, quorum=self.ledger.quorum, clock=self.clock
-        )
-        self.voter = Voter(voting, self.journal)
+        self.voter = Voter(self._opened(), self.journal)
         self.builder = Builder(self.node)
         self.is_running = True
         return self

@@ -12,8 +12,7 @@ import dataclasses
 from typing import TYPE_CHECKING, Final
 
 from bigchaindb.consensus.tally import is_quorum
-from bigchaindb.exceptions import BlockError, ConfigurationError, LedgerError
-from bigchaindb.model.block import Block
+from bigchaindb.exceptions import ConfigurationError, LedgerError
 from bigchaindb.model.federations import Federations
 from bigchaindb.node.view import read_vote
 
@@ -52,20 +51,14 @@ def _seen_voters(node: Node) -> set[str]:
     rows = node.storage.decisions(node.me, max(0, newest - _BLOCKS_LOOKED_AT), _BLOCKS_LOOKED_AT)
     undecided = node.storage.open_sightings(node.me, checked=True, limit=_BLOCKS_LOOKED_AT)
     ids = [row.block_id for row in rows] + [sighting.block_id for sighting in undecided]
-    present = [block_id for block_id, stored in node.storage.blocks(ids).items() if _is_present(node, stored[0].text)]
+    headers = node.view.headers(ids)
+    present = [block_id for block_id, header in headers.items() if header and header.voters == node.federation]
     return {
         member
         for block_id, places in node.storage.votes(present).items()
         for member in node.federation
         if member in places and read_vote(places[member], block_id, member)
     }
-
-
-def _is_present(node: Node, text: str) -> bool:
-    try:
-        return Block.from_text(text).header.voters == node.federation
-    except BlockError:
-        return False
 
 
 def with_member(config: Config, key: str, *, has_begun: bool) -> Config:

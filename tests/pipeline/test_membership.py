@@ -1,0 +1,195 @@
+"""A federation that changes by one member at a time (design.md 3.3)."""
+
+from __future__ import annotations
+
+import pytest
+
+from bigchaindb.exceptions import FederationMismatch, LedgerError
+from bigchaindb.node.membership import check_may_change
+from bigchaindb.node.queries import Status
+from bigchaindb.storage.memory import MemoryStorage
+from bigchaindb.storage.records import StoredBlock, VoteRow
+from tests.ledgers import Ledger, Member, key, public, ref, row
+
+ALICE, BOB, CAROL = key("alice"), key("bob"), key("carol")
+NEWCOMER = key("newcomer")
+
+
+class Changing:
+    """A ledger of two, and a newcomer who may join."""
+
+    def __init__(self, nodes: int = 2) -> None:
+        self.ledger = Ledger(nodes)
+        self.before = self.ledger.federation
+        self.after = sorted([*self.before, *public(NEWCOMER)])
+        self.history = [self.before, self.after]
+
+    def join(self) -> Member:
+        """Let all adopt the federation with the newcomer."""
+        newcomer = Member(self.ledger, NEWCOMER, MemoryStorage(self.ledger.database), self.ledger.clock)
+        self.ledger.members.append(newcomer)
+        for member in self.ledger.members:
+            member.adopt(self.history)
+        return newcomer
+
+
+@pytest.fixture
+def changing() -> Changing:
+    return Changing()
+
+
+def test_a_newcomer_knows_the_ledger_and_takes_part_in_it(changing: Changing) -> None:
+    ledger = changing.ledger
+    asset = ledger.settle(ledger.create(ALICE))
+    newcomer = changing.join()
+    ledger.run()
+    assert newcomer.status(asset) is Status.VALID
+    transfer = ledger.transfer(ref(asset), ALICE, BOB)
+    newcomer.write(transfer)
+    ledger.run(seconds=100)
+    assert ledger.statuses(transfer) == [Status.VALID] * 3
+    assert ledger.home(transfer).header.voters == tuple(changing.after)
+    mine = ledger.create(CAROL, by=newcomer)
+    newcomer.write(mine)
+    ledger.run(seconds=100)
+    assert ledger.statuses(mine) == [Status.VALID] * 3
+
+
+def test_under_the_new_federation_its_quorum_counts(changing: Changing) -> None:
+    ledger = changing.ledger
+    newcomer = changing.join()
+    ledger.members[0].stop()
+    asset = ledger.create(ALICE, by=newcomer)
+    newcomer.write(asset)
+    ledger.run(seconds=150)
+    assert ledger.statuses(asset) == [Status.VALID] * 2
+
+
+def test_who_uses_a_later_federation_casts_no_vote_under_an_earlier_one(changing: Changing) -> None:
+    ledger = changing.ledger
+    changing.join()
+    ledger.run()
+    block = ledger.put_block(ledger.create(ALICE))
+    assert block.header.voters == tuple(changing.before)
+    ledger.run(seconds=5)
+    assert [member.vote_on(block) for member in ledger.members] == [None] * 3
+    assert [member.verdict_on(block) for member in ledger.members] == [None] * 3
+
+
+def test_who_does_not_know_the_later_federation_yet_leaves_its_blocks_aside_until_it_does(changing: Changing) -> None:
+    ledger = changing.ledger
+    a, b = ledger.members
+    asset = ledger.create(ALICE)
+    block = ledger.block(asset, voters=changing.after)
+    ledger.put(block, asset)
+    a.adopt(changing.history)
+    ledger.run(seconds=5)
+    assert a.vote_on(block) is not None
+    assert b.vote_on(block) is None
+    b.adopt(changing.history)
+    ledger.run(seconds=5)
+    assert [member.verdict_on(block) for member in (a, b)] == [True, True]
+
+
+def test_any_valid_vote_on_an_undecided_block_of_before_binds(changing: Changing) -> None:
+    """It may have been decided by a quorum of before that nobody here has seen."""
+    ledger = changing.ledger
+    asset = ledger.settle(ledger.create(ALICE))
+    a, b = ledger.members
+    b.stop()
+    old = ledger.put_block(ledger.transfer(ref(asset), ALICE, BOB))
+    ledger.run()
+    assert a.vote_on(old) is not None
+    newcomer = changing.join()
+    rival = ledger.transfer(ref(asset), ALICE, CAROL)
+    block = ledger.block(rival, voters=changing.after, by=newcomer)
+    ledger.put(block, rival)
+    ledger.run(seconds=5)
+    assert [member.verdict_on(block) for member in ledger.members] == [False] * 3
+
+
+def test_what_only_some_have_recorded_under_the_federation_before_can_be_built_again(changing: Changing) -> None:
+    ledger = changing.ledger
+    a, b = ledger.members
+    asset = ledger.create(ALICE)
+    old = ledger.put_block(asset)
+    MemoryStorage(ledger.database).place_votes([VoteRow(old.id, b.me, ledger.vote(old, b).text)])
+    b.stop()
+    a.voter.step()
+    a.voter.step()
+    assert a.verdict_on(old) is True
+    # b's vote was cast by hand, so it starts with a journal of its own making.
+    del ledger.database.contents.votes[old.id][b.me]
+    changing.join()
+    MemoryStorage(ledger.database).append_backlog([row(asset)], ledger.clock.now)
+    ledger.run(seconds=150)
+    assert set(ledger.statuses(asset)) == {Status.VALID}
+
+
+def test_a_second_change_waits_until_a_quorum_uses_the_first(changing: Changing) -> None:
+    ledger = changing.ledger
+    ledger.settle(ledger.create(ALICE))
+    check_may_change(ledger.first.node)
+    newcomer = changing.join()
+    for member in ledger.members:
+        with pytest.raises(LedgerError, match="the last change is not in use yet: 0 of 3 members have voted") as caught:
+            check_may_change(member.node)
+        assert newcomer.me in str(caught.value)
+    asset = ledger.create(BOB)
+    ledger.write(asset)
+    ledger.run(seconds=150)
+    for member in ledger.members:
+        check_may_change(member.node)
+
+
+def test_votes_under_the_new_federation_are_seen_before_they_decide(changing: Changing) -> None:
+    ledger = changing.ledger
+    a, b, newcomer = *ledger.members, changing.join()
+    asset = ledger.create(ALICE)
+    block = ledger.block(asset, voters=changing.after)
+    ledger.put(block, asset)
+    a.voter.step()
+    with pytest.raises(LedgerError, match="1 of 3 members have voted") as caught:
+        check_may_change(a.node)
+    assert b.me in str(caught.value)
+    assert newcomer.me in str(caught.value)
+    MemoryStorage(ledger.database).place_votes([VoteRow(block.id, b.me, "junk")])
+    with pytest.raises(LedgerError, match="1 of 3"):
+        check_may_change(a.node)
+    newcomer.voter.step()
+    check_may_change(a.node)
+
+
+def test_junk_under_a_blocks_id_hides_no_votes(changing: Changing) -> None:
+    ledger = changing.ledger
+    changing.join()
+    asset = ledger.create(ALICE)
+    block = ledger.block(asset, voters=changing.after)
+    ledger.first.storage.write_block(StoredBlock("0" * 64, block.id, "junk", (), ()))
+    ledger.put(block, asset)
+    ledger.run()
+    check_may_change(ledger.first.node)
+
+
+def test_a_member_that_left_builds_and_votes_no_more() -> None:
+    ledger = Ledger(3)
+    asset = ledger.settle(ledger.create(ALICE))
+    *staying, gone = ledger.members
+    after = sorted(member.me for member in staying)
+    gone.stop()
+    for member in staying:
+        member.adopt([ledger.federation, after])
+    transfer = ledger.settle(ledger.transfer(ref(asset), ALICE, BOB))
+    assert ledger.home(transfer).header.voters == tuple(after)
+    forbidden = ledger.create(CAROL, by=gone)
+    assert ledger.is_refused(forbidden)
+    block = ledger.block(ledger.create(CAROL), by=gone, voters=after)
+    ledger.put(block, ledger.create(CAROL))
+    ledger.run(seconds=5)
+    assert [member.vote_on(block) for member in staying] == [None, None]
+
+
+def test_a_history_that_skips_a_step_opens_no_ledger(changing: Changing) -> None:
+    two_more = sorted([*changing.after, *public(key("another"))])
+    with pytest.raises(FederationMismatch):
+        changing.ledger.first.adopt([changing.before, two_more])
