@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 SOON_SECONDS = 0.01
 HANG_SECONDS = 30.0
+LONG_SECONDS = 10 * HANG_SECONDS  # who is not woken is not there in time
 
 EVERY_CALL: dict[str, Callable[[Storage], object]] = {
     "batch": lambda storage: storage.batch().__enter__(),
@@ -187,7 +188,7 @@ def test_a_change_before_the_first_call_is_not_overslept(storage: Storage, other
 def test_a_waiting_thread_is_woken_and_holds_nobody_up(storage: Storage, other: Storage) -> None:
     storage.wait_for_change(0)
     told: list[bool] = []
-    thread = threading.Thread(target=lambda: told.append(storage.wait_for_change(HANG_SECONDS)), daemon=True)
+    thread = threading.Thread(target=lambda: told.append(storage.wait_for_change(LONG_SECONDS)), daemon=True)
     thread.start()
     storage.registers(["name"])  # another thread uses the same connection meanwhile
     other.swap_register("name", None, "text")
@@ -199,7 +200,7 @@ def test_each_thread_hears_of_a_change(storage: Storage, other: Storage) -> None
     other.swap_register("name", None, "text")
     told: list[bool] = []
     threads = [
-        threading.Thread(target=lambda: told.append(storage.wait_for_change(HANG_SECONDS)), daemon=True)
+        threading.Thread(target=lambda: told.append(storage.wait_for_change(LONG_SECONDS)), daemon=True)
         for _ in range(3)
     ]
     for thread in threads:
@@ -215,7 +216,7 @@ def test_closing_wakes_who_waits(storage: Storage) -> None:
 
     def wait() -> None:
         try:
-            storage.wait_for_change(HANG_SECONDS)
+            storage.wait_for_change(LONG_SECONDS)
         except BigchainDBError as error:
             caught.append(error)
 

@@ -122,6 +122,20 @@ def test_nothing_of_a_batch_is_stored_when_a_write_in_it_failed_and_was_caught(s
     assert storage.registers(["name"]) == {"name": "text"}
 
 
+def test_nothing_of_a_batch_is_stored_when_a_write_in_it_broke_off(storage: SqliteStorage) -> None:
+    unpaired = replace(block("A", transaction("a")), transaction_ids=())
+
+    def carry_on() -> None:
+        with storage.batch():
+            with pytest.raises(ValueError, match="zip"):
+                storage.write_block(unpaired)
+            write_some(storage)
+
+    with pytest.raises(StorageUnavailable, match="failed"):
+        carry_on()
+    assert_empty(storage)
+
+
 def test_what_was_read_in_a_batch_that_was_undone_is_forgotten(storage: SqliteStorage) -> None:
     def fail() -> None:
         with storage.batch():
@@ -134,7 +148,9 @@ def test_what_was_read_in_a_batch_that_was_undone_is_forgotten(storage: SqliteSt
     with pytest.raises(ZeroDivisionError):
         fail()
     storage.append_backlog([transaction("b")], 1.0)
-    assert storage.transactions([digest("a"), digest("b")]) == {digest("b"): [stored(transaction("b"))]}
+    assert storage.transactions([digest("a")]) == {}
+    assert storage.contents([transaction("a").hash]) == {}
+    assert storage.transactions([digest("b")]) == {digest("b"): [stored(transaction("b"))]}
 
 
 def test_a_batch_cannot_end_with_the_connection_closed_in_it(storage: SqliteStorage, other: SqliteStorage) -> None:

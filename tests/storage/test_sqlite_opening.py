@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bigchaindb.exceptions import BigchainDBError, StorageError, StorageMismatch, StorageUnavailable
-from bigchaindb.storage import sqlite_opening
+from bigchaindb.storage import sqlite_file, sqlite_opening
+from bigchaindb.storage import sqlite_sql as sql
 from bigchaindb.storage.sqlite import SqliteStorage
 from tests.storage.make import ALICE, BOB, block, decision, digest, effects, output, rejection, sighting, transaction
 from tests.storage.make import vote as make_vote
@@ -279,6 +280,19 @@ def test_a_row_that_no_release_wrote_is_found_when_it_is_read(ledger: Path) -> N
         connection.commit()
     with closing(SqliteStorage(ledger, create=False)) as storage, pytest.raises(StorageMismatch, match="damaged"):
         storage.registers(["name"])
+
+
+def test_a_value_of_a_kind_that_was_not_stored_is_damage(ledger: Path) -> None:
+    names = sql.Query("SELECT name, number FROM names", frozenset({(str, int)}))
+    with closing(SqliteStorage(ledger, create=False)) as storage, storage._file.using():
+        assert storage._file.rows(names)
+        with pytest.raises(StorageMismatch, match="damaged"):
+            storage._file.rows(sql.Query("SELECT NULL, number FROM names", names.shapes))
+
+
+def test_what_the_driver_cannot_even_say_is_damage(ledger: Path) -> None:
+    error = UnicodeDecodeError("utf-8", b"\xff", 0, 1, "its message holds a part of the damage")
+    assert isinstance(sqlite_file.translated(error, ledger), StorageMismatch)
 
 
 @pytest.mark.parametrize(
