@@ -4,14 +4,14 @@ Invariants:
 
 - It keeps the contract of `interface`; a batch is one transaction, all or nothing, also when the process is killed.
 - A write that has returned is on the disk.  Processes and threads may read and write the same file at once.
-- How the file is laid out, and every statement, is in `sqlite_sql`; turns, transactions and errors in `sqlite_file`.
-- Names that share a key (`sqlite_sql.key_of`) are told apart here, by comparing them.
+- How the file is laid out, and every statement, is in `sqlite_sql`; turns, transactions and errors in `sqlite_file`;
+  names and texts, to which the other tables refer by number, in `sqlite_names`.
 """
 
 from __future__ import annotations
 
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from bigchaindb.model.reference import OutputRef
 from bigchaindb.storage import cursors
@@ -29,6 +29,7 @@ from bigchaindb.storage.records import (
     StoredTransaction,
     VoteRow,
 )
+from bigchaindb.storage.sqlite_names import SqliteNames
 from bigchaindb.storage.sqlite_opening import BUSY_SECONDS, open_file
 
 if TYPE_CHECKING:
@@ -40,9 +41,6 @@ if TYPE_CHECKING:
     from bigchaindb.storage.sqlite_sql import Query
 
 __all__ = ["SqliteStorage"]
-
-# What a few full blocks name; about 5 MB.
-_KNOWN_NAMES: Final = 20_000
 
 
 class SqliteStorage(Storage):
@@ -60,8 +58,8 @@ class SqliteStorage(Storage):
             StorageMismatch: there is no ledger at that path, or none that this release can use; the message says what.
             StorageUnavailable: others kept it busy, or the disk fails.
         """
-        self._known: dict[str, int] = {}
         self._file = open_file(path, create=create, busy_seconds=busy_seconds)
+        self._names = SqliteNames(self._file)
 
     # --- life ------------------------------------------------------------------------------------------------
 
@@ -93,7 +91,7 @@ class SqliteStorage(Storage):
         with self._file.writing():
             standing = self._genesis()
             if standing is None:
-                self._keep([transaction])
+                self._names.keep([transaction])
                 self._keep_block(block)
                 self._file.write(sql.ADD_GENESIS, [(block.key,)])
             return standing or block
@@ -112,7 +110,7 @@ class SqliteStorage(Storage):
     def append_backlog(self, transactions: Sequence[NewTransaction], received_at: float) -> None:
         """See `Storage.append_backlog`."""
         with self._file.writing():
-            texts, added = self._keep(transactions)
+            texts, added = self._names.keep(transactions)
             there = [text for text in texts if text not in added]
             waiting = {text for (text,) in self._file.rows_of(sql.WAITING_TEXTS, there)}
             new = [(text, number) for text, number in texts.items() if text not in waiting]
@@ -125,7 +123,7 @@ class SqliteStorage(Storage):
         start = cursors.position(after)
         with self._file.using():
             rows = self._file.rows(sql.BACKLOG, start, _at_most(limit))
-            self._learn((id_, number) for _, _, number, _, id_, _, _ in rows)
+            self._names.learn((id_, number) for _, _, number, _, id_, _, _ in rows)
             return [
                 BacklogEntry(cursors.at(place), received_at, StoredTransaction(hash_, id_, text, tag))
                 for place, received_at, _, hash_, id_, text, tag in rows
@@ -139,8 +137,8 @@ class SqliteStorage(Storage):
     def drop_backlog(self, *, ids: Sequence[str] = (), hashes: Sequence[str] = ()) -> None:
         """See `Storage.drop_backlog`."""
         with self._file.writing():
-            dropped = self._file.write_of(sql.DROP_NUMBERS, self._numbers(ids).values())
-            dropped += self._file.write_of(sql.DROP_TEXTS, self._text_sequences(hashes).values())
+            dropped = self._file.write_of(sql.DROP_NUMBERS, self._names.numbers(ids).values())
+            dropped += self._file.write_of(sql.DROP_TEXTS, self._names.places(hashes).values())
             self._count("backlog_size", -dropped)
 
     def backlog_size(self) -> int:
@@ -155,7 +153,7 @@ class SqliteStorage(Storage):
         wanted = set(hashes)
         with self._file.using():
             rows = self._file.rows_of(sql.CONTENTS, map(sql.key_of, wanted))
-            self._learn((id_, number) for number, _, id_, _, _ in rows)
+            self._names.learn((id_, number) for number, _, id_, _, _ in rows)
             return {
                 hash_: StoredTransaction(hash_, id_, text, tag) for _, hash_, id_, text, tag in rows if hash_ in wanted
             }
@@ -166,7 +164,7 @@ class SqliteStorage(Storage):
             return self._texts(sql.TEXTS_OF_NUMBERS, ids)
 
     def _texts(self, query: Query, ids: Sequence[str]) -> dict[str, list[StoredTransaction]]:
-        named = {number: id_ for id_, number in self._numbers(ids).items()}
+        named = {number: id_ for id_, number in self._names.numbers(ids).items()}
         rows = self._file.rows_of(query, named)
         return grouped(
             (named[number], StoredTransaction(hash_, named[number], text, tag)) for number, hash_, text, tag in rows
@@ -175,7 +173,7 @@ class SqliteStorage(Storage):
     def spenders(self, outputs: Sequence[OutputRef]) -> dict[OutputRef, list[str]]:
         """See `Storage.spenders`."""
         with self._file.using():
-            numbers = self._numbers(output.txid for output in outputs)
+            numbers = self._names.numbers(output.txid for output in outputs)
             wanted = {(numbers[output.txid], output.cid): output for output in outputs if output.txid in numbers}
             rows = self._file.rows_of_tuples(sql.SPENDERS, list(wanted))
             return grouped((wanted[number, cid], id_) for number, cid, id_ in rows)
@@ -211,7 +209,7 @@ class SqliteStorage(Storage):
     def block_count(self) -> int:
         """See `Storage.block_count`."""
         with self._file.using():
-            return self._last(sql.BLOCK_COUNT)
+            return self._file.value(sql.BLOCK_COUNT)
 
     # --- one node's notes on blocks --------------------------------------------------------------------------
 
@@ -237,7 +235,7 @@ class SqliteStorage(Storage):
     def standings(self, node: str, ids: Sequence[str]) -> dict[str, list[Standing]]:
         """See `Storage.standings`."""
         with self._file.using():
-            named = {number: id_ for id_, number in self._numbers(ids).items()}
+            named = {number: id_ for id_, number in self._names.numbers(ids).items()}
             rows = self._file.rows_of(sql.STANDINGS, named, node)
             return grouped(
                 (named[number], Standing(block_id, key, seen_at, _verdict(verdict), hash_))
@@ -321,7 +319,7 @@ class SqliteStorage(Storage):
         """See `Storage.settle`."""
         with self._file.writing():
             held = [(ref, owner) for ref, owners in effects.outputs for owner in owners]
-            numbers = self._numbers_of_all(
+            numbers = self._names.numbers_of_all(
                 [name for ref, owner in held for name in (ref.txid, owner)]
                 + [name for ref, spender in effects.spent for name in (ref.txid, spender)]
             )
@@ -342,7 +340,7 @@ class SqliteStorage(Storage):
         """See `Storage.outputs_of`."""
         start = cursors.position(after)
         with self._file.using():
-            number = self._numbers([owner]).get(owner)
+            number = self._names.numbers([owner]).get(owner)
             if spent is None:
                 rows = self._file.rows(sql.HOLDINGS, number, start, _at_most(limit))
                 rows.sort(key=itemgetter(0))
@@ -384,43 +382,6 @@ class SqliteStorage(Storage):
 
     # --- what the verbs share ----------------------------------------------------------------------------------
 
-    def _keep(self, transactions: Sequence[NewTransaction]) -> tuple[dict[int, int], set[int]]:
-        """Store texts and their index.
-
-        Returns:
-            The place of each text and the number of its id, in order, and which of these places are new.
-        """
-        names = [transaction.id for transaction in transactions]
-        names += [output.txid for transaction in transactions for output in transaction.spends]
-        first_new = self._last(sql.LAST_NUMBER) + 1
-        numbers = self._numbers_of_all(names)
-        texts = {transaction.hash: transaction for transaction in transactions}
-        sequences = self._text_sequences(texts)
-        new = [transaction for hash_, transaction in texts.items() if hash_ not in sequences]
-        added = dict(enumerate(new, start=self._last(sql.LAST_TEXT) + 1))
-        sequences.update((transaction.hash, sequence) for sequence, transaction in added.items())
-        # What is indexed is part of what the id covers, so the first text of an id speaks for all.
-        named_before = {numbers[transaction.id] for transaction in new if numbers[transaction.id] < first_new}
-        indexed = {number for (number,) in self._file.rows_of(sql.NUMBERS_WITH_TEXT, named_before)}
-        self._add_texts(added, numbers, indexed)
-        return {sequences[hash_]: numbers[transaction.id] for hash_, transaction in texts.items()}, set(added)
-
-    def _add_texts(self, added: dict[int, NewTransaction], numbers: dict[str, int], indexed: set[int]) -> None:
-        rows: list[tuple[object, ...]] = []
-        spends: list[tuple[int, int, int]] = []
-        for sequence, transaction in added.items():
-            number = numbers[transaction.id]
-            payload: tuple[int | None, str | None] = (None, None)
-            if number not in indexed:
-                indexed.add(number)
-                spends += [(numbers[output.txid], output.cid, number) for output in transaction.spends]
-                if transaction.payload_hash is not None:
-                    payload = (sql.key_of(transaction.payload_hash), transaction.payload_hash)
-            key = sql.key_of(transaction.hash)
-            rows.append((sequence, number, key, transaction.hash, *payload, transaction.tag, transaction.text))
-        self._file.write(sql.ADD_TEXT, rows)
-        self._file.write(sql.ADD_SPEND, spends)
-
     def _keep_block(self, block: StoredBlock) -> None:
         new = self._file.rows(
             sql.ADD_BLOCK,
@@ -433,46 +394,9 @@ class SqliteStorage(Storage):
         )
         if new:
             ((place,),) = new
-            numbers = self._numbers_of_all(block.transaction_ids)
+            numbers = self._names.numbers_of_all(block.transaction_ids)
             named = zip(block.transaction_ids, block.transactions, strict=True)
             self._file.write(sql.ADD_BLOCK_TRANSACTION, [(numbers[id_], place, hash_) for id_, hash_ in named])
-
-    def _numbers(self, names: Iterable[str]) -> dict[str, int]:
-        """Return the number of each name that has one."""
-        wanted = set(names)
-        numbers = {name: self._known[name] for name in wanted if name in self._known}
-        if len(numbers) < len(wanted):
-            rows = self._file.rows_of(sql.NUMBERS, [sql.key_of(name) for name in wanted if name not in numbers])
-            found = [(name, number) for name, number in rows if name in wanted]
-            self._learn(found)
-            numbers.update(found)
-        return numbers
-
-    def _learn(self, numbers: Iterable[tuple[str, int]]) -> None:
-        """Remember the numbers of names: they never change once they are committed."""
-        if not self._file.in_transaction:
-            if len(self._known) > _KNOWN_NAMES:
-                self._known.clear()
-            self._known.update(numbers)
-
-    def _numbers_of_all(self, names: Sequence[str]) -> dict[str, int]:
-        """Return the number of each name, after giving one to each that has none; only while writing."""
-        numbers = self._numbers(names)
-        new = [name for name in dict.fromkeys(names) if name not in numbers]
-        if new:
-            given = list(enumerate(new, start=self._last(sql.LAST_NUMBER) + 1))
-            self._file.write(sql.ADD_NAME, [(number, sql.key_of(name), name) for number, name in given])
-            numbers.update((name, number) for number, name in given)
-        return numbers
-
-    def _text_sequences(self, hashes: Iterable[str]) -> dict[str, int]:
-        wanted = set(hashes)
-        rows = self._file.rows_of(sql.TEXT_SEQUENCES, map(sql.key_of, wanted))
-        return {hash_: sequence for hash_, sequence in rows if hash_ in wanted}
-
-    def _last(self, query: Query) -> int:
-        ((last,),) = self._file.rows(query)
-        return int(last)
 
     def _counter(self, name: str) -> int:
         for (value,) in self._file.rows(sql.COUNTER, name):

@@ -198,6 +198,11 @@ class SqliteFile:
         """Return all rows of a query that bounds them."""
         return self._sound(query, self._execute(query.text, parameters).fetchall())
 
+    def value(self, query: Query) -> int:
+        """Return the one number of a query that always has one."""
+        ((value,),) = self.rows(query)
+        return int(value)
+
     def rows_of(self, query: Query, keys: Iterable[object], *before: object) -> list[Any]:
         """Return all rows of a query with `{keys}`, however many there are.
 

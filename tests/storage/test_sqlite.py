@@ -259,12 +259,12 @@ def test_a_hash_that_somebody_names_as_an_id_shuts_no_text_out(storage: SqliteSt
 def test_more_names_than_are_remembered_are_found_all_the_same(
     storage: SqliteStorage, other: SqliteStorage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bigchaindb.storage.sqlite._KNOWN_NAMES", 10)
+    monkeypatch.setattr("bigchaindb.storage.sqlite_names._KNOWN_NAMES", 10)
     many = [transaction(str(each)) for each in range(100)]
     storage.append_backlog(many, 1.0)
     for each in many * 2:
         assert other.transactions([each.id]) == {each.id: [stored(each)]}
-    assert len(other._known) <= 11
+    assert len(other._names._known) <= 11
 
 
 # --- what cannot be stored ---------------------------------------------------------------------------------
