@@ -12,11 +12,12 @@ import tempfile
 import time
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from bigchaindb.exceptions import TransactionTimeout
 from bigchaindb.node.opening import open_node
 from examples.federation.nodes import Federation, sqlite
+from examples.federation.rethink import rethinkdb
 from examples.federation.traffic import Traffic
 from examples.federation.view import Screen, look
 
@@ -132,12 +133,16 @@ def main(arguments: list[str]) -> int:
     """Run the example; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m examples.federation", description=__doc__)
     parser.add_argument("--nodes", type=_at_least(1), default=4, metavar="N", help="how many [default: 4]")
-    parser.add_argument("--backend", choices=sorted(BACKENDS), default="sqlite", help="[default: sqlite]")
+    parser.add_argument("--backend", choices=["sqlite", "rethinkdb"], default="sqlite", help="[default: sqlite]")
+    parser.add_argument("--rethinkdb", metavar="HOST:PORT", help="a server to use [default: start a throw-away one]")
     parser.add_argument("--seconds", type=_at_least(3), default=12, metavar="N", help="of traffic [default: 12]")
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="bigchaindb-federation-") as directory, ExitStack() as stack:
         place = Path(directory)
-        database = BACKENDS[options.backend](place, stack)
+        if options.backend == "rethinkdb" or options.rethinkdb:
+            database = stack.enter_context(rethinkdb(options.rethinkdb))
+        else:
+            database = sqlite(place)
         federation = Federation(place, options.nodes, database, backlog_reassign_delay=REASSIGN_SECONDS)
         federation.init()
         ledgers = [stack.enter_context(member.bigchain()) for member in federation.members]
@@ -157,13 +162,6 @@ def _at_least(least: int) -> Callable[[str], int]:
         return value
 
     return number
-
-
-def _sqlite(directory: Path, _: ExitStack) -> dict[str, Any]:
-    return sqlite(directory)
-
-
-BACKENDS: Final[dict[str, Callable[[Path, ExitStack], dict[str, Any]]]] = {"sqlite": _sqlite}
 
 
 if __name__ == "__main__":

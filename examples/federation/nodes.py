@@ -68,7 +68,7 @@ class Member:
     @property
     def config(self) -> Config:
         """The configuration."""
-        return configuration.load(self.path, {})
+        return configuration.load(self.path, _environment())
 
     @property
     def public(self) -> str:
