@@ -169,12 +169,19 @@ def _unsound(
     transaction: Transaction, facts: Facts, block_time: str, newest_decided: str | None
 ) -> frozenset[str] | Refusal | None:
     """Rule 1 at the block's time; what only a deadline speaks against may wait for it."""
-    if facts.view.is_verified(transaction):
-        return None
     try:
+        # Not what was verified once and for all: who may CREATE changes with the federation.
         check_operation(transaction, facts.view.federation)
     except TransactionError as error:
+        if facts.is_undecided(transaction.id):
+            return frozenset({transaction.id})
         return Refusal(transaction, str(error))
+    return None if facts.view.is_verified(transaction) else _unfulfilled(transaction, facts, block_time, newest_decided)
+
+
+def _unfulfilled(
+    transaction: Transaction, facts: Facts, block_time: str, newest_decided: str | None
+) -> frozenset[str] | Refusal | None:
     outputs = facts.outputs([transaction])
     try:
         check_fulfillments(transaction, outputs, block_time)

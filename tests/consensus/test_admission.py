@@ -207,6 +207,12 @@ def test_what_was_verified_is_sound(view: StatedView) -> None:
     assert is_sound(bad, view, at(0))
 
 
+def test_what_was_verified_is_not_sound_once_its_maker_has_left(view: StatedView) -> None:
+    former = create("boat", by="stranger")
+    view.verified.add(former.hash)
+    assert not is_sound(former, view, at(0))
+
+
 # --- blocks from the future --------------------------------------------------------------------------------
 
 

@@ -170,6 +170,18 @@ def test_a_create_by_a_stranger_is_refused(view: StatedView) -> None:
     assert "is no node of the federation" in refusals(chosen(view, strangers))[strangers.id]
 
 
+def test_a_create_by_a_former_member_is_refused_though_it_was_verified_once(view: StatedView) -> None:
+    former = create("boat", by="stranger")
+    view.verified.add(former.hash)
+    assert "is no node of the federation" in refusals(chosen(view, former))[former.id]
+
+
+def test_a_create_by_a_former_member_is_not_refused_while_an_undecided_block_holds_it(view: StatedView) -> None:
+    former = create("boat", by="stranger")
+    view.stand(BLOCK, former)
+    assert blockers(chosen(view, former)) == {former.id: {former.id}}
+
+
 def test_what_was_verified_before_is_not_verified_again(view: StatedView) -> None:
     view.decided(BOAT)
     bad = garbled(transfer(BOAT))
