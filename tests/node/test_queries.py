@@ -431,3 +431,12 @@ def test_what_stands_in_two_valid_blocks_is_at_home_in_the_smaller() -> None:
     receipt = a.queries.receipt(asset.id)
     assert receipt["block"] == home.header.to_dict()
     assert verify_receipt(receipt, ledger.federation, "majority") == asset.id
+
+
+def test_an_index_that_lies_about_blocks_gives_no_receipt(ledger: Ledger) -> None:
+    asset = ledger.settle(ledger.create(ALICE))
+    other = ledger.create(BOB)
+    ledger.write(other)
+    ledger.database.contents.standing_in[other.id] = {(ledger.home(asset).key, other.hash): None}
+    with pytest.raises(TransactionDoesNotExist, match=f"does not hold {other.id}"):
+        ledger.first.queries.receipt(other.id)
