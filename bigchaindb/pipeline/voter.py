@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 from bigchaindb.consensus.facts import Facts
 from bigchaindb.consensus.judging import No, Times, Wait, judge
 from bigchaindb.consensus.tally import tally
-from bigchaindb.exceptions import BlockError, Fenced, JournalError, TransactionError
+from bigchaindb.exceptions import BlockError, Fenced, InvalidValue, JournalError, TransactionError
 from bigchaindb.model.block import Block
 from bigchaindb.model.merkle import leaf_hash
 from bigchaindb.model.reference import OutputRef
@@ -115,7 +115,10 @@ class Voter:
     # --- noting ----------------------------------------------------------------------------------------------
 
     def _note_new_blocks(self, now: float) -> bool:
-        page = self._storage.blocks_after(self._cursor, _PAGE)
+        try:
+            page = self._storage.blocks_after(self._cursor, _PAGE)
+        except InvalidValue as error:
+            raise JournalError(f"this node's cursor in storage was changed: {error}") from error
         if not page:
             return False
         known = self._storage.sightings(self._node.me, [stored.key for _, stored in page])
@@ -377,6 +380,8 @@ class Voter:
 
     def _settle_rest(self) -> None:
         """Settle what was decided before a crash kept it from being settled."""
+        if self._settled is not None and not self._settled.isdecimal():
+            raise JournalError("this node's note in storage of what it has settled was changed: it is no number")
         settled = int(self._settled or 0)
         while settled < self._seat.head.sequence:
             rows = self._storage.decisions(self._node.me, settled, _PAGE)

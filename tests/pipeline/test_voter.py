@@ -661,3 +661,17 @@ def test_a_node_that_dies_at_any_moment_goes_on_where_it_was(verb: str, after_ca
     assert storage.outputs_of(public(ALICE)[0], spent=True, after=None, limit=9)[0].ref == OutputRef(asset.id, 0)
     assert storage.backlog_size() == 0
     Voter(member.node, member.journal)
+
+
+@pytest.mark.parametrize(
+    ("register", "name"), [("cursor", "cursor"), ("settled", "note in storage of what it has settled")]
+)
+def test_a_note_of_its_own_that_was_changed_in_storage_stops_the_node_and_is_named(register: str, name: str) -> None:
+    ledger = Ledger(1)
+    (member,) = ledger.members
+    ledger.settle(ledger.create(ALICE))
+    name_in_storage = f"{register}/{member.me}"
+    text = member.storage.registers([name_in_storage])[name_in_storage]
+    assert member.storage.swap_register(name_in_storage, text, "junk")
+    with pytest.raises(JournalError, match=name):
+        member.start().step()
