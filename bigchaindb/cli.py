@@ -272,7 +272,7 @@ def keyring_adopt(file: TextIO) -> None:
     config, path = _load_file()
     try:
         history = json.load(file)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigurationError(f"{file.name}: is not JSON: {error}") from error
     document = {**configuration.to_document(config), "earlier_federations": history}
     parsed = configuration.parse(document, file.name).earlier_federations

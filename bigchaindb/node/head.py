@@ -10,11 +10,18 @@ Invariants:
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from bigchaindb import canonical
+from bigchaindb.exceptions import BlockError, InvalidValue, JournalError
+from bigchaindb.model.decision import Decision
+from bigchaindb.model.shape import Shape
+from bigchaindb.model.vote import Vote
 
 __all__ = ["Head", "PendingDecision"]
+
+_PENDING_FIELDS: Final = 3
+_shape: Final = Shape(JournalError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +77,40 @@ class Head:
         """Read what `to_text` wrote.
 
         Raises:
-            InvalidValue: not JSON.
-            TypeError: JSON, but no head.
+            JournalError: it is no head; the message names the field.
         """
-        document = canonical.loads(text, "head")
-        document["votes"] = tuple(document["votes"])
-        document["decisions"] = tuple(PendingDecision(*item) for item in document["decisions"])
-        return cls(**document)
+        try:
+            document = canonical.loads_canonical(text, "head")
+        except InvalidValue as error:
+            raise _shape.fail("head", str(error)) from error
+        _shape.fields(document, "head", set(cls.__slots__))
+        decision = document["decision"]
+        return cls(
+            epoch=_shape.integer(document["epoch"], "head.epoch"),
+            generation=_shape.integer(document["generation"], "head.generation"),
+            vote=_shape.hash(document["vote"], "head.vote"),
+            sequence=_shape.integer(document["sequence"], "head.sequence"),
+            decision=None if decision is None else _shape.hash(decision, "head.decision"),
+            valid_transactions=_shape.integer(document["valid_transactions"], "head.valid_transactions"),
+            newest_time=_shape.timestamp(document["newest_time"], "head.newest_time"),
+            votes=tuple(_vote(item) for item in _shape.items(document["votes"], "head.votes", least=0)),
+            decisions=tuple(_decision(item) for item in _shape.items(document["decisions"], "head.decisions", least=0)),
+        )
+
+
+def _vote(text: Any) -> str:
+    try:
+        return Vote.from_text(_shape.text(text, "head.votes")).text
+    except BlockError as error:
+        raise _shape.fail("head.votes", str(error)) from error
+
+
+def _decision(item: Any) -> PendingDecision:
+    fields = _shape.items(item, "head.decisions", least=_PENDING_FIELDS)
+    try:
+        text = Decision.from_text(_shape.text(fields[0], "head.decisions")).text
+    except BlockError as error:
+        raise _shape.fail("head.decisions", str(error)) from error
+    return PendingDecision(
+        text, _shape.integer(fields[1], "head.decisions"), _shape.timestamp(fields[2], "head.decisions")
+    )

@@ -51,6 +51,8 @@ _ENTRY: Final = frozenset({"epoch", "generation", "votes", "decisions"})
 
 _shape: Final = Shape(JournalError)
 
+# How many voters in a row may end between raising the epoch and writing it down.
+_MOST_CRASHES: Final = 100_000
 _WENT_BACK: Final = (
     "this node has cast more than its head in storage tells: the database was put back to an earlier state; "
     "bring the newest one back, since acknowledged transactions are missing in this one"
@@ -207,6 +209,9 @@ def read_taken(
     starts = sorted((d["epoch"], d["from_generation"]) for _, d in _documents(journal) if "from_generation" in d)
     if starts and starts[-1][0] > head_epoch:
         raise JournalError(_WENT_BACK)
+    if head_epoch > (starts[-1][0] if starts else 0) + _MOST_CRASHES:
+        # Not to be written down: the true head, put back, would look like an earlier one for ever.
+        raise JournalError(f"this node's head in storage was changed: no voter has ever been at epoch {head_epoch}")
     reached = 0
     for number, document in _documents(journal):
         if "from_generation" in document:

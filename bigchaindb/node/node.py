@@ -9,11 +9,11 @@ Invariants:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from bigchaindb.consensus.admission import admit
 from bigchaindb.consensus.fulfillments import check_fulfillments
-from bigchaindb.exceptions import BlockError, FederationMismatch, LedgerError, TransactionError
+from bigchaindb.exceptions import BlockError, FederationMismatch, JournalError, LedgerError, TransactionError
 from bigchaindb.model.block import Block
 from bigchaindb.model.federations import Federations
 from bigchaindb.model.genesis import Genesis, Quorum
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
     from bigchaindb.crypto import SigningKey
     from bigchaindb.storage.interface import Storage
+
+# Blocks may be up to a minute older than the newest, so more than one has to be looked at.
+_LATELY: Final = 32
 
 __all__ = ["Node", "create_ledger", "stored_block"]
 
@@ -143,6 +146,7 @@ class Node:
             storage,
             self.me,
             self.federations,
+            ledger=self.ledger,
             marks=Marks(key),
             clock=clock,
             block_stall_seconds=block_stall_seconds,
@@ -164,9 +168,26 @@ class Node:
         self.storage.sight(self.me, [Sighting(block.key, block.id, self.clock(), checked=True, verdict=True)])
 
     def newest_decided(self) -> str:
-        """Return the latest timestamp of the blocks decided so far, genesis included."""
+        """Return the latest timestamp of the blocks decided valid lately, genesis included.
+
+        It is read from signed headers, under decisions that this node has signed.
+
+        Raises:
+            JournalError: the log holds a last decision that is not this node's, or a block decided valid is gone.
+        """
+        genesis = self.genesis.block.header.timestamp
         latest = self.storage.latest_decision(self.me)
-        return latest.newest_time if latest else self.genesis.block.header.timestamp
+        if latest is None:
+            return genesis
+        rows = self.storage.decisions(self.me, max(0, latest.sequence - _LATELY), _LATELY)
+        verdicts = self.view.verdicts({row.block_id for row in (*rows, latest)})
+        if latest.block_id not in verdicts:
+            raise JournalError(f"decision {latest.sequence} in storage, on block {latest.block_id}, is not this node's")
+        headers = self.view.headers([block_id for block_id, is_valid in verdicts.items() if is_valid])
+        for block_id, header in headers.items():
+            if header is None:
+                raise JournalError(f"block {block_id}, which this node decided valid, is gone from storage")
+        return max([genesis, *(header.timestamp for header in headers.values() if header)], key=float)
 
     def block_time(self) -> str:
         """Return the time that a block built now would have."""

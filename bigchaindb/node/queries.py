@@ -101,7 +101,7 @@ class Queries:
                 continue  # junk in shared storage
 
     def _standings(self, txid: str) -> list[Standing]:
-        return self._storage.standings(self._node.me, [txid]).get(txid, [])
+        return self._node.view.notes([txid]).get(txid, [])
 
     def status(self, txid: str) -> Status:
         """Return how far a transaction has come."""
@@ -172,7 +172,7 @@ class Queries:
 
     def _valid(self, ids: Sequence[str]) -> list[str]:
         """Return which of these are decided valid, in the same order."""
-        standings = self._storage.standings(self._node.me, ids)
+        standings = self._node.view.notes(ids)
         return [txid for txid in ids if any(s.verdict for s in standings.get(txid, []))]
 
     # --- outputs ---------------------------------------------------------------------------------------------
@@ -271,8 +271,8 @@ class Queries:
             found = self._storage.contents(block.transactions)
             contents = [found[h] for h in block.transactions if h in found]
             whole = block.holds([leaf_hash(t.text.encode()) for t in contents])
-            sighting = noted.get(item.key)
-            return StoredBlockView(block, sighting.verdict if sighting else None, contents if whole else None)
+            verdict = self._node.view.verdicts([block_id]).get(block_id)
+            return StoredBlockView(block, verdict, contents if whole else None)
         return None
 
     def votes(self, block_id: str) -> list[Vote]:

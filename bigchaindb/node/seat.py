@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from bigchaindb import crypto
-from bigchaindb.exceptions import Fenced, InvalidValue, JournalError
+from bigchaindb.exceptions import Fenced, JournalError
 from bigchaindb.model.decision import Decision, Verdict
 from bigchaindb.model.timestamp import format_timestamp
 from bigchaindb.model.vote import Vote
@@ -316,7 +316,4 @@ def _register(node: str) -> str:
 def _read_head(text: str | None, genesis: Genesis) -> Head:
     if text is None:
         return Head(0, 0, genesis.block.id, 0, None, 0, genesis.block.header.timestamp)
-    try:
-        return Head.from_text(text)
-    except (InvalidValue, TypeError, KeyError) as error:
-        raise JournalError(f"this node's head in storage is damaged: {error}") from error
+    return Head.from_text(text)

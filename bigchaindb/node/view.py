@@ -5,6 +5,7 @@ Invariants:
 - A text is believed when it bears this node's mark, or after it was checked whole; a hash or id from storage never is.
 - How large a transaction may be is each node's own business when it takes one in; what others took in is read whatever
   its size, or votes would differ.
+- How a block was decided, only this node's signed decision says; a note that says otherwise is not believed.
 - Standings are those of blocks that this node checked.
 - A block in which a transaction stands for the k-th time stalls after `block_stall_seconds`, doubled at the second
   time, and again at the third and every later one (design.md 3.1).
@@ -12,6 +13,7 @@ Invariants:
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from bigchaindb.consensus.fulfillments import is_timeless
@@ -19,6 +21,7 @@ from bigchaindb.consensus.judging import MAX_AHEAD_SECONDS
 from bigchaindb.consensus.view import Standing
 from bigchaindb.exceptions import BlockError, TransactionError
 from bigchaindb.model.block import MAX_BYTES, Block
+from bigchaindb.model.decision import Decision, Verdict
 from bigchaindb.model.transaction import Transaction
 from bigchaindb.model.vote import Vote
 from bigchaindb.node.marks import NO_MARK
@@ -33,8 +36,8 @@ if TYPE_CHECKING:
     from bigchaindb.model.transaction import Output
     from bigchaindb.node.marks import Marks
     from bigchaindb.storage.interface import Storage
+    from bigchaindb.storage.records import DecisionRow, StoredTransaction
     from bigchaindb.storage.records import Standing as StoredStanding
-    from bigchaindb.storage.records import StoredTransaction
 
 __all__ = ["BLOCK_STALL_SECONDS", "LedgerView", "cursor_register"]
 
@@ -42,6 +45,7 @@ BLOCK_STALL_SECONDS: Final = 30.0
 _STALL_DOUBLINGS: Final = 2
 _REMEMBERED: Final = 50_000
 _REMEMBERED_HEADERS: Final = 5_000
+_REMEMBERED_VERDICTS: Final = 200_000
 _NOTED_AT_ONCE: Final = 100
 _MAX_ASIDE: Final = 1_000
 
@@ -60,6 +64,7 @@ class LedgerView:
         me: str,
         federations: Federations,
         *,
+        ledger: str,
         marks: Marks,
         clock: Callable[[], float],
         block_stall_seconds: float = BLOCK_STALL_SECONDS,
@@ -68,11 +73,13 @@ class LedgerView:
         self._storage = storage
         self._me = me
         self._federations = federations
+        self._ledger = ledger
         self._marks = marks
         self._clock = clock
         self._block_stall_seconds = block_stall_seconds
         self._verified: set[str] = set()
         self._headers: dict[str, Header] = {}
+        self._verdicts: dict[str, bool] = {}
         # Whoever holds the node's seat knows its votes better than storage, which others may alter.
         self.backing: Callable[[Collection[str]], AbstractSet[str]] = self._stored_backing
 
@@ -119,11 +126,44 @@ class LedgerView:
                 continue  # junk that somebody put into shared storage
         return transactions
 
+    # --- what this node has decided --------------------------------------------------------------------------
+
+    def verdicts(self, block_ids: Collection[str]) -> dict[str, bool]:
+        """Return how this node decided these blocks, by its own signed decisions and nothing else in storage."""
+        if len(self._verdicts) > _REMEMBERED_VERDICTS:
+            self._verdicts.clear()
+        unknown = [b for b in block_ids if b not in self._verdicts and b != self._ledger]
+        for block_id, rows in (self._storage.decisions_on(unknown) if unknown else {}).items():
+            for row in rows:
+                verdict = self._own_verdict(row, block_id) if row.node == self._me else None
+                if verdict is not None:
+                    self._verdicts[block_id] = verdict
+        known = {block_id: self._verdicts[block_id] for block_id in block_ids if block_id in self._verdicts}
+        return {**known, self._ledger: True} if self._ledger in block_ids else known
+
+    def _own_verdict(self, row: DecisionRow, block_id: str) -> bool | None:
+        try:
+            decision = Decision.from_text(row.text)
+        except BlockError:
+            return None
+        if (decision.node, decision.ledger, decision.block_id) != (self._me, self._ledger, block_id):
+            return None
+        return decision.verdict is Verdict.VALID
+
+    def notes(self, ids: Collection[str]) -> dict[str, list[StoredStanding]]:
+        """Return the blocks in which each transaction id stands, with the verdicts that this node has signed."""
+        found = self._storage.standings(self._me, list(ids))
+        verdicts = self.verdicts({note.block_id for standings in found.values() for note in standings})
+        return {
+            txid: [replace(note, verdict=verdicts.get(note.block_id)) for note in standings]
+            for txid, standings in found.items()
+        }
+
     # --- what the rules ask ----------------------------------------------------------------------------------
 
     def standings(self, ids: Collection[str]) -> dict[str, list[Standing]]:
         """Return the blocks in which each transaction id stands, in the order in which this node met them."""
-        found = self._storage.standings(self._me, list(ids))
+        found = self.notes(ids)
         notes = [note for standings in found.values() for note in standings]
         undecided = {note.block_id for note in notes if note.verdict is None}
         backed = self.backing(undecided) if undecided else frozenset()

@@ -210,7 +210,7 @@ class Builder:
     def _first_built(self, ids: Sequence[str]) -> dict[str, float]:
         """Return when this node first saw those of these in a block that are in an undecided one."""
         # Not the last time, or somebody could keep a transaction back by building it again and again.
-        standings = self._storage.standings(self._node.me, ids) if ids else {}
+        standings = self._node.view.notes(ids) if ids else {}
         return {
             txid: min(s.seen_at for s in found)
             for txid, found in standings.items()
@@ -285,7 +285,7 @@ class Builder:
     def _clear(self, ids: set[str]) -> None:
         """Take valid transactions out of the backlog once a quorum has recorded the decision."""
         homes: dict[str, list[str]] = {}
-        for txid, standings in self._storage.standings(self._node.me, sorted(ids)).items():
+        for txid, standings in self._node.view.notes(sorted(ids)).items():
             for standing in standings:
                 if standing.verdict:
                     homes.setdefault(standing.block_id, []).append(txid)

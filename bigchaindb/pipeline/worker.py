@@ -22,7 +22,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
 from bigchaindb.config import Config, parse
-from bigchaindb.exceptions import ConfigurationError, Fenced, LedgerError, StorageMismatch, StorageUnavailable
+from bigchaindb.exceptions import (
+    BigchainDBError,
+    ConfigurationError,
+    Fenced,
+    LedgerError,
+    StorageMismatch,
+    StorageUnavailable,
+)
 from bigchaindb.logs import set_up_logging
 from bigchaindb.node.journal import FileJournal
 from bigchaindb.node.opening import open_node
@@ -116,6 +123,10 @@ def main(role: str) -> int:
     except (ConfigurationError, Fenced, LedgerError, StorageMismatch) as error:
         _log.error("%s", error)
         return FATAL
+    except BigchainDBError as error:
+        # What somebody put into storage may trip this worker, but must not end the node.
+        _log.error("%s: %s", type(error).__name__, error)
+        return 1
     return 0
 
 

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bigchaindb.exceptions import DoubleSpend, FederationMismatch, InvalidSignature, LedgerError
+from bigchaindb.exceptions import DoubleSpend, FederationMismatch, InvalidSignature, JournalError, LedgerError
 from bigchaindb.model.genesis import Genesis, Quorum
 from bigchaindb.node.node import Node, create_ledger, stored_block
 from bigchaindb.node.queries import Status
 from bigchaindb.storage.memory import MemoryDatabase, MemoryStorage
-from bigchaindb.storage.records import NewTransaction
+from bigchaindb.storage.records import DecisionRow, NewTransaction
 from tests.consensus.views import garbled
 from tests.ledgers import NOW, Clock, Ledger, key, public, ref
 
@@ -221,3 +221,50 @@ def test_a_new_transaction_is_indexed_by_what_it_spends_and_carries(ledger: Ledg
     assert spend.payload_hash is not None
     assert [txid for _, txid in ledger.first.storage.with_payload_hash(spend.payload_hash, None, 9)] == [spend.id]
     assert NewTransaction("x", "y", "z").spends == ()
+
+
+# --- what others may write into storage --------------------------------------------------------------------
+
+
+def test_a_decision_that_is_not_this_nodes_tells_no_time_and_stops_it() -> None:
+    ledger = Ledger()
+    member = ledger.first
+    ledger.settle(ledger.create(ALICE))
+    forged = DecisionRow(
+        node=member.me,
+        sequence=10**6,
+        block_id="ab" * 32,
+        verdict=True,
+        text="not even JSON",
+        valid_transactions=0,
+        newest_time="9999999999.000000",
+    )
+    member.storage.append_decisions([forged])
+    with pytest.raises(JournalError, match="decision 1000000 in storage"):
+        member.node.newest_decided()
+
+
+def test_the_newest_time_is_read_from_signed_headers() -> None:
+    ledger = Ledger()
+    member = ledger.first
+    asset = ledger.create(ALICE)
+    ledger.settle(asset)
+    home = ledger.home(asset)
+    assert member.node.newest_decided() == home.header.timestamp
+
+
+def test_an_index_that_was_changed_lets_no_rival_in() -> None:
+    """The verdict beside a block is an index: only the signed decision says how the block was decided."""
+    ledger = Ledger()
+    member = ledger.first
+    asset = ledger.create(ALICE)
+    ledger.settle(asset)
+    spend, rival = (ledger.transfer(ref(asset), ALICE, owner) for owner in (BOB, CAROL))
+    ledger.settle(spend)
+    home = ledger.home(spend)
+    noted = member.storage.sightings(member.me, [home.key])[home.key]
+    ledger.database.contents.sightings[member.me][home.key] = replace(noted, verdict=False)
+    member.start()
+    with pytest.raises(DoubleSpend):
+        member.write(rival)
+    assert member.status(spend) == Status.VALID

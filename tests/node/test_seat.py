@@ -383,7 +383,7 @@ def test_a_database_without_a_head_does_not_go_with_a_journal(desk: Desk) -> Non
 @pytest.mark.parametrize("text", ["junk", "[]", "{}", '{"votes":[],"decisions":[]}'])
 def test_a_damaged_head_stops_the_node(desk: Desk, text: str) -> None:
     desk.connect().swap_register(HEAD, None, text)
-    with pytest.raises(JournalError, match="this node's head in storage is damaged"):
+    with pytest.raises(JournalError, match=r"^head"):
         desk.take()
 
 

@@ -9,13 +9,14 @@ import pytest
 
 from bigchaindb import canonical
 from bigchaindb.exceptions import TransactionError
+from bigchaindb.model.decision import Decision, Verdict
 from bigchaindb.model.vote import Vote
 from bigchaindb.node import view as view_module
 from bigchaindb.node.marks import NO_MARK, Marks
 from bigchaindb.node.node import Node, stored_block
 from bigchaindb.node.view import read_vote
 from bigchaindb.storage.memory import MemoryStorage
-from bigchaindb.storage.records import NewTransaction, Sighting, StoredTransaction, VoteRow
+from bigchaindb.storage.records import DecisionRow, NewTransaction, Sighting, StoredTransaction, VoteRow
 from tests.consensus.conditions import until
 from tests.consensus.views import create as create_locked
 from tests.consensus.views import garbled
@@ -57,6 +58,22 @@ def sight(ledger: Ledger, block: Block, seen_at: float = NOW, *, verdict: bool |
 def standing(ledger: Ledger, transaction: Transaction) -> Standing:
     (only,) = ledger.first.node.view.standings([transaction.id])[transaction.id]
     return only
+
+
+def record(member: Member, block: Block, *, is_valid: bool, signer: Member | None = None) -> None:
+    """Put a decision into a node's log, signed by that node or by another."""
+    decision = Decision.sign(
+        ledger=member.node.ledger,
+        sequence=1,
+        block_id=block.id,
+        verdict=Verdict.VALID if is_valid else Verdict.INVALID,
+        previous=None,
+        timestamp=block.header.timestamp,
+        key=(signer or member).key,
+    )
+    member.storage.append_decisions(
+        [DecisionRow(member.me, 1, block.id, is_valid, decision.text, 1, block.header.timestamp)]
+    )
 
 
 def vote(ledger: Ledger, block: Block, by: Member, reason: str | None = None) -> None:
@@ -180,9 +197,32 @@ def test_only_blocks_that_this_node_checked_are_spoken_of(ledger: Ledger, view: 
 @pytest.mark.parametrize("verdict", [None, True, False])
 def test_a_verdict_is_this_nodes(ledger: Ledger, *, verdict: bool | None) -> None:
     asset = ledger.create(ALICE)
-    sight(ledger, ledger.put_block(asset), verdict=verdict)
+    block = ledger.put_block(asset)
+    sight(ledger, block)
+    if verdict is not None:
+        record(ledger.first, block, is_valid=verdict)
     assert standing(ledger, asset).verdict is verdict
     assert standing(ledger, asset).live is (verdict is None)
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_a_note_of_a_verdict_that_this_node_has_not_signed_is_not_believed(ledger: Ledger, *, told: bool) -> None:
+    asset = ledger.create(ALICE)
+    block = ledger.put_block(asset)
+    sight(ledger, block, verdict=told)
+    assert standing(ledger, asset).verdict is None
+    record(ledger.first, block, is_valid=not told, signer=ledger.members[1])
+    assert standing(ledger, asset).verdict is None
+    assert ledger.first.queries.status(asset.id) == "undecided"
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_a_verdict_that_this_node_has_signed_stands_whatever_the_note_says(ledger: Ledger, *, told: bool) -> None:
+    asset = ledger.create(ALICE)
+    block = ledger.put_block(asset)
+    sight(ledger, block, verdict=told)
+    record(ledger.first, block, is_valid=not told)
+    assert standing(ledger, asset).verdict is not told
 
 
 def test_a_block_is_live_where_this_node_made_it_or_voted_valid_on_it(ledger: Ledger) -> None:
