@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from benchmarks import __main__, baseline, conditions, ledger
+from benchmarks import __main__, baseline, conditions, federation, ledger
 
 if TYPE_CHECKING:
     import pytest
 
 
 def test_the_names_of_the_benchmarks_are_told(capsys: pytest.CaptureFixture[str]) -> None:
-    for arguments in ([], ["unheard-of"], ["ledger", "unheard-of"]):
+    for arguments in ([], ["unheard-of"], ["ledger", "unheard-of"], ["ledger", "--large"]):
         assert __main__.main(arguments) == 2
-        assert capsys.readouterr().err == "usage: python -m benchmarks {conditions,ledger}...\n"
+        assert "usage: python -m benchmarks {conditions,ledger,federation}...\n" in capsys.readouterr().err
 
 
 def test_the_unit_is_measured() -> None:
@@ -41,3 +41,26 @@ def test_ledger(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPa
         assert f"\n{beginning}" in f"\n{printed}"
     for process in ("supervisor", "builder", "voter"):
         assert f"\npeak memory of {process}: " in printed
+
+
+def test_federation(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(federation, "NODES", (1,))
+    monkeypatch.setattr(federation, "TRANSACTIONS", {"sqlite": 20})
+    monkeypatch.setattr(federation, "LONE_TRANSACTIONS", 5)
+    monkeypatch.setattr(federation, "is_there_a_rethinkdb", lambda: False)
+    assert __main__.main(["federation"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    beginnings = ["CREATE: ", "TRANSFER: ", "lone transaction, write to valid: p50 "]
+    for line, beginning in zip(lines, beginnings, strict=False):
+        assert line.startswith(f"sqlite, 1 node: {beginning}")
+    assert lines[len(beginnings) :] == ["rethinkdb: not measured, since it is not on PATH"]
+
+
+def test_growth(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(federation, "SMALL", 10)
+    monkeypatch.setattr(federation, "LARGE", 30)
+    assert __main__.main(["federation", "--large"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("TRANSFER at 10 transactions: ")
+    assert lines[1].startswith("TRANSFER at 30 transactions: ")
+    assert lines[2].startswith("TRANSFER at 30 is ")

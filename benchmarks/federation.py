@@ -1,0 +1,142 @@
+"""Federations of 1 and 4 nodes on this machine: how many transactions they decide per second, and how soon.
+
+Every node is a real one, `bigchaindb start`; a transaction counts as decided when all of them have decided it.  On
+RethinkDB, the unit is R: raw inserts per second, in batches of 100 and durable as the ledger's are, of documents as
+large as a stored transaction, into the same server in the same run.
+
+With `--large`: TRANSFER at 1,000 and at 100,000 transactions in the ledger; takes minutes.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+import uuid
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from rethinkdb import RethinkDB
+
+from benchmarks.load import decide, latency, percentile, signed_create, signed_transfer
+from bigchaindb import canonical, crypto
+from examples.federation.nodes import Federation, sqlite
+from examples.federation.rethink import is_there_a_rethinkdb, rethinkdb
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from bigchaindb import Bigchain
+
+NODES: Final = (1, 4)
+TRANSACTIONS: Final = {"sqlite": 3_000, "rethinkdb": 1_000}
+BATCH: Final = 250
+LONE_TRANSACTIONS: Final = 100
+RAW_BATCH: Final = 100
+RAW_BATCHES: Final = 50
+# In R; from the project's goals.
+FLOORS: Final = {1: 0.15, 4: 0.05}
+SMALL: Final = 1_000
+LARGE: Final = 100_000
+LARGE_BATCH: Final = 1_000
+
+
+def main(*, large: bool = False) -> None:
+    """Measure and print."""
+    if large:
+        _growth()
+        return
+    with ExitStack() as stack:
+        directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bigchaindb-benchmark-")))
+        for count in NODES:
+            place = directory / f"sqlite-{count}"
+            place.mkdir()
+            _measure("sqlite", place, count, sqlite(place))
+        if not is_there_a_rethinkdb():
+            print("rethinkdb: not measured, since it is not on PATH")
+            return
+        for count in NODES:
+            with rethinkdb() as database:
+                place = directory / f"rethinkdb-{count}"
+                place.mkdir()
+                _measure("rethinkdb", place, count, database)
+
+
+def _measure(backend: str, directory: Path, count: int, database: Mapping[str, Any]) -> None:
+    with ExitStack() as stack:
+        federation = stack.enter_context(Federation(directory, count, database, log={"level": "warning"}))
+        federation.init()
+        ledgers = [stack.enter_context(member.bigchain()) for member in federation.members]
+        alice, bob = crypto.generate_key_pair(), crypto.generate_key_pair()
+        creates = [signed_create(ledgers[0], alice[1], i) for i in range(TRANSACTIONS[backend])]
+        unit = _raw_inserts_per_second(database, creates[0]) if backend == "rethinkdb" else None
+        federation.start()
+        decide(ledgers, [signed_create(ledgers[0], alice[1], -1)], BATCH)
+        title = f"{backend}, {count} {'node' if count == 1 else 'nodes'}"
+        if unit:
+            print(f"{title}: R = {unit:,.0f} raw inserts per second")
+        _report(f"{title}: CREATE", decide(ledgers, creates, BATCH), unit, count)
+        transfers = [signed_transfer(ledgers[0], alice, bob[1], tx["id"]) for tx in creates]
+        _report(f"{title}: TRANSFER", decide(ledgers, transfers, BATCH), unit, count)
+        seconds = [latency(ledgers[0], signed_create(ledgers[0], alice[1], -2 - i)) for i in range(LONE_TRANSACTIONS)]
+        p50, p99 = percentile(seconds, 50) * 1000, percentile(seconds, 99) * 1000
+        print(f"{title}: lone transaction, write to valid: p50 {p50:.0f} ms, p99 {p99:.0f} ms", flush=True)
+
+
+def _report(what: str, per_second: float, unit: float | None, count: int) -> None:
+    ratio = f" = {per_second / unit:.3f} R (floor {FLOORS[count]:.2f} R)" if unit else ""
+    print(f"{what}: {per_second:,.0f} decided per second{ratio}", flush=True)
+
+
+def _raw_inserts_per_second(database: Mapping[str, Any], tx: Mapping[str, Any]) -> float:
+    """Return R, measured while nothing else uses the server."""
+    r = RethinkDB()
+    connection = r.connect(host=database["host"], port=database["port"])
+    name = f"raw_{uuid.uuid4().hex}"
+    try:
+        r.db_create(name).run(connection)
+        r.db(name).table_create("raw", durability="hard").run(connection)
+        text = canonical.dumps(tx)
+        batches = [
+            [{"id": crypto.hash_data(f"{batch} {i}"), "text": text} for i in range(RAW_BATCH)]
+            for batch in range(RAW_BATCHES)
+        ]
+        start = time.perf_counter()
+        for documents in batches:
+            r.db(name).table("raw").insert(documents, durability="hard").run(connection)
+        elapsed = time.perf_counter() - start
+        r.db_drop(name).run(connection)
+    finally:
+        connection.close()
+    return RAW_BATCH * RAW_BATCHES / elapsed
+
+
+def _growth() -> None:
+    """Compare how fast TRANSFERs are in a small and in a large ledger."""
+    with tempfile.TemporaryDirectory(prefix="bigchaindb-benchmark-") as directory, ExitStack() as stack:
+        place = Path(directory)
+        federation = stack.enter_context(Federation(place, 1, sqlite(place), log={"level": "warning"}))
+        federation.init()
+        federation.start()
+        ledger = stack.enter_context(federation.members[0].bigchain())
+        alice = crypto.generate_key_pair()
+        assets: list[str] = []
+        small = _transfers_at(ledger, alice, assets, SMALL)
+        large = _transfers_at(ledger, alice, assets, LARGE)
+        print(f"TRANSFER at {LARGE:,} is {large / small:.2f} of that at {SMALL:,} (floor 0.85)")
+
+
+def _transfers_at(ledger: Bigchain, alice: tuple[str, str], assets: list[str], count: int) -> float:
+    """Let the ledger grow to so many transactions, and measure TRANSFERs of what was created last."""
+    for first in range(len(assets), count, LARGE_BATCH):
+        numbers = range(first, min(count, first + LARGE_BATCH))
+        assets += _decided(ledger, [signed_create(ledger, alice[1], number) for number in numbers])
+    transfers = [signed_transfer(ledger, alice, alice[1], txid) for txid in assets[-SMALL:]]
+    per_second = decide([ledger], transfers, BATCH)
+    print(f"TRANSFER at {count:,} transactions: {per_second:,.0f} decided per second", flush=True)
+    return per_second
+
+
+def _decided(ledger: Bigchain, transactions: Sequence[dict[str, Any]]) -> list[str]:
+    decide([ledger], transactions, BATCH)
+    return [str(tx["id"]) for tx in transactions]
