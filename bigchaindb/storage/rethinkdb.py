@@ -20,11 +20,11 @@ from bigchaindb.storage.interface import Storage
 from bigchaindb.storage.records import Standing
 from bigchaindb.storage.rethinkdb_backlog import Backlog
 from bigchaindb.storage.rethinkdb_blocks import Blocks
-from bigchaindb.storage.rethinkdb_driver import r
+from bigchaindb.storage.rethinkdb_driver import literal, r
 from bigchaindb.storage.rethinkdb_places import named, place_of
 from bigchaindb.storage.rethinkdb_postings import Postings
-from bigchaindb.storage.rethinkdb_rows import sighting_row
-from bigchaindb.storage.rethinkdb_store import Store, fill, keep, may_be_key
+from bigchaindb.storage.rethinkdb_rows import decision_id, decision_row, sighting_row
+from bigchaindb.storage.rethinkdb_store import Store, fill, keep, may_be_key, rounds
 from bigchaindb.storage.rethinkdb_votes import Votes
 
 if TYPE_CHECKING:
@@ -135,15 +135,13 @@ class RethinkStorage(Storage):
     # --- transactions ----------------------------------------------------------------------------------------
 
     def contents(self, hashes: Sequence[str]) -> dict[str, StoredTransaction]:
-        """See `Storage.contents`; whoever asks compares text and hash, so any replica's answer will do."""
-        rows = self._store.find("transactions", hashes, decides=False)
-        return {row.text("id"): row.transaction() for row in rows}
+        """See `Storage.contents`."""
+        return self._backlog.contents(hashes)
 
     def transactions(self, ids: Sequence[str]) -> dict[str, list[StoredTransaction]]:
         """See `Storage.transactions`."""
         known = self._postings.texts(ids)
-        hashes = [hash_ for texts in known.values() for hash_, _ in texts]
-        found = {row.text("id"): row.transaction() for row in self._store.find("transactions", hashes)}
+        found = self._backlog.contents(hash_ for texts in known.values() for hash_, _ in texts)
         return grouped(
             (id_, found[hash_])
             for id_, texts in known.items()
@@ -190,23 +188,25 @@ class RethinkStorage(Storage):
         rows = self._store.find("sightings", [f"{node}/{key}" for key in keys])
         return {row.text("key"): row.sighting() for row in rows}
 
-    def open_sightings(self, node: str, *, checked: bool, limit: int) -> list[Sighting]:
+    def open_sightings(self, node: str, *, checked: bool, limit: int, newest: bool = False) -> list[Sighting]:
         """See `Storage.open_sightings`."""
         bounds = [[node, checked, end, end] for end in (r.minval, r.maxval)]
-        query = r.table("sightings").between(*bounds, index="open").order_by(index="open").limit(max(limit, 0))
-        return [row.sighting() for row in self._store.rows("sightings", query)]
+        order = r.desc("open") if newest else "open"
+        query = r.table("sightings").between(*bounds, index="open").order_by(index=order).limit(max(limit, 0))
+        found = [row.sighting() for row in self._store.rows("sightings", query, decides=False)]
+        return found[::-1] if newest else found
 
     def standings(self, node: str, ids: Sequence[str]) -> dict[str, list[Standing]]:
         """See `Storage.standings`."""
         known = self._postings.standings(ids)
         noted = self.sightings(node, [key for pairs in known.values() for key, _ in pairs])
-        checked = {key: note for key, note in noted.items() if note.checked}
-        return grouped(
-            (id_, Standing(checked[key].block_id, key, checked[key].seen_at, checked[key].verdict, hash_))
+        found = [
+            (id_, Standing(noted[key].block_id, key, noted[key].seen_at, noted[key].verdict, hash_))
             for id_, pairs in known.items()
             for key, hash_ in pairs
-            if key in checked
-        )
+            if key in noted and noted[key].checked
+        ]
+        return grouped(sorted(found, key=lambda pair: pair[1].seen_at))
 
     # --- votes -----------------------------------------------------------------------------------------------
 
@@ -234,40 +234,42 @@ class RethinkStorage(Storage):
         A log's numbers are given once whoever writes at the same time; that a log decides a block once is looked up
         before, which is enough because a log has one writer (design.md section 3: the head).
         """
-        on_block = {
-            (row.text("node"), row.text("block")): row.text("text")
-            for row in self._store.find("decisions", [new.block_id for new in decisions], index="block")
-        }
-        at_place = {
-            row.text("id"): row.text("text") for row in self._store.find("decisions", map(_decision_id, decisions))
-        }
-        added: dict[str, dict[str, Any]] = {}
-        texts = []
-        for new in decisions:
-            id_ = _decision_id(new)
-            standing = at_place.get(id_) or on_block.get((new.node, new.block_id))
-            if standing is None:
-                added[id_] = _decision_row(new)
-                at_place[id_] = on_block[new.node, new.block_id] = standing = new.text
-            texts.append(standing)
-        stored = self._store.put_and_see("decisions", added.values(), keep)
-        lost = {added[id_]["text"]: row.text("text") for id_, row in stored.items()}
-        texts = [lost.get(text, text) for text in texts]
-        self._set_verdicts([new for new, text in zip(decisions, texts, strict=True) if text == new.text])
-        return texts
+        found = self._store.find("decisions", [new.block_id for new in decisions], index="block")
+        on_block = {(row.text("node"), row.text("block")): (row.text("id"), row.text("text")) for row in found}
+        texts: dict[int, str] = {}
+        for numbers in rounds([((new.node, new.block_id), (new.node, new.sequence)) for new in decisions]):
+            news = [decisions[i] for i in numbers]
+            rows = [decision_row(new) for new in news if (new.node, new.block_id) not in on_block]
+            stored = {id_: row.text("text") for id_, row in self._store.put_and_see("decisions", rows, keep).items()}
+            for i, new in zip(numbers, news, strict=True):
+                id_ = decision_id(new)
+                if id_ not in stored:
+                    stored[id_] = self._standing_decision(id_, *on_block[new.node, new.block_id])
+                elif stored[id_] == new.text:
+                    on_block[new.node, new.block_id] = id_, new.text
+                texts[i] = stored[id_]
+        self._set_verdicts([new for i, new in enumerate(decisions) if texts[i] == new.text])
+        return [texts[i] for i in range(len(decisions))]
+
+    def _standing_decision(self, id_: str, elsewhere: str, text: str) -> str:
+        """Return what stands at a place of a log, or else the log's decision on the block that would."""
+        at_place = self._store.find("decisions", [id_]) if id_ != elsewhere else []
+        return at_place[0].text("text") if at_place else text
 
     def _set_verdicts(self, decisions: Sequence[DecisionRow]) -> None:
-        verdicts = {(decision.node, decision.block_id): decision.verdict for decision in decisions}
-        rows = self._store.find("sightings", verdicts, index="of_block")
-        self._store.change(
-            "sightings",
-            {
-                row.text("id"): verdicts[row.text("node"), row.text("block")]
-                for row in rows
-                if row.sighting().verdict is None
-            },
-            lambda row, verdict: row.merge(r.branch(row.has_fields("verdict"), {}, {"verdict": verdict})),
-        )
+        verdicts = {f"{new.node}/{new.block_id}": new.verdict for new in decisions}
+        if verdicts:
+            of_blocks = literal([[new.node, new.block_id] for new in decisions])
+            notes = r.table("sightings").get_all(r.args(of_blocks), index="of_block")
+            self._store.write(
+                literal(verdicts).do(
+                    lambda known: notes.update(
+                        lambda row: r.branch(
+                            row.has_fields("verdict"), {}, {"verdict": known[row["node"] + "/" + row["block"]]}
+                        )
+                    )
+                )
+            )
 
     def decisions(self, node: str, after_sequence: int, limit: int) -> list[DecisionRow]:
         """See `Storage.decisions`."""
@@ -278,7 +280,7 @@ class RethinkStorage(Storage):
     def latest_decision(self, node: str) -> DecisionRow | None:
         """See `Storage.latest_decision`."""
         log = r.table("decisions").between(f"{node}/", f"{node}/{_LAST_SEQUENCE}")
-        rows = self._store.rows("decisions", log.order_by(index=r.desc("id")).limit(1))
+        rows = self._store.rows("decisions", log.order_by(index=r.desc("id")).limit(1), decides=False)
         return rows[0].decision() if rows else None
 
     def decisions_on(self, block_ids: Sequence[str]) -> dict[str, list[DecisionRow]]:
@@ -373,20 +375,3 @@ class RethinkStorage(Storage):
 
 def _noted(_: Any, standing: Any, new: Any) -> Any:
     return new.merge(standing).merge({"checked": standing["checked"].or_(new["checked"])})
-
-
-def _decision_id(decision: DecisionRow) -> str:
-    return f"{decision.node}/{decision.sequence:016d}"
-
-
-def _decision_row(decision: DecisionRow) -> dict[str, Any]:
-    return {
-        "id": _decision_id(decision),
-        "node": decision.node,
-        "sequence": decision.sequence,
-        "block": decision.block_id,
-        "verdict": decision.verdict,
-        "text": decision.text,
-        "valid_transactions": decision.valid_transactions,
-        "newest_time": decision.newest_time,
-    }

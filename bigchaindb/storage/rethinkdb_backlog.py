@@ -23,7 +23,7 @@ from bigchaindb.storage import cursors
 from bigchaindb.storage.grouping import grouped
 from bigchaindb.storage.records import BacklogEntry
 from bigchaindb.storage.rethinkdb_driver import r
-from bigchaindb.storage.rethinkdb_places import PER_MILLISECOND
+from bigchaindb.storage.rethinkdb_places import NTH_DIGITS, PER_MILLISECOND, moment, nth
 from bigchaindb.storage.rethinkdb_rows import transaction_row
 from bigchaindb.storage.rethinkdb_store import keep
 
@@ -95,7 +95,7 @@ class Backlog:
             self._append(unique[start : start + PER_MILLISECOND], received_at)
 
     def _append(self, transactions: Sequence[NewTransaction], received_at: float) -> None:
-        self._store.learn_places(_LEARN_SECONDS, self._latest)
+        self._store.learn_places(_LEARN_SECONDS, _last())
         known = self._postings.texts(transaction.id for transaction in transactions)
         waiting = self._waiting(known)
         new = [transaction for transaction in transactions if transaction.hash not in waiting]
@@ -103,7 +103,7 @@ class Backlog:
             first = self._store.places(len(new))
             self._keep(new, first, known)
             entries = [_entry(transaction.hash, first + i) for i, transaction in enumerate(new)]
-            document = {"id": _document_of(first), "at": received_at, "waiting": entries}
+            document = {"id": moment(first), "at": received_at, "waiting": entries}
             self._store.put("backlog", [document], _joined)
 
     def keep(self, transaction: NewTransaction) -> None:
@@ -126,25 +126,35 @@ class Backlog:
                 entries.append(self._postings.payload(transaction.payload_hash, transaction.id, at))
         self._postings.add(entries)
 
-    def _latest(self) -> int:
-        """Return the end of the last document, however much of it waits."""
-        last = r.table("backlog").order_by(index=r.desc("id")).limit(1).pluck("id")
-        found = self._store.rows("backlog", last, decides=False)
-        return (int(found[0].text("id")) + 1) * PER_MILLISECOND - 1 if found else 0
+    # --- texts -----------------------------------------------------------------------------------------------
+
+    def contents(self, hashes: Iterable[str]) -> dict[str, StoredTransaction]:
+        """See `Storage.contents`.
+
+        A text is its hash's and never changes, so any replica may have it; only that there is none must come from a
+        majority.
+        """
+        wanted = list(dict.fromkeys(hashes))
+        rows = self._store.find("transactions", wanted, decides=False)
+        found = {row.text("id"): row.transaction() for row in rows}
+        missing = [hash_ for hash_ in wanted if hash_ not in found]
+        if missing:
+            found.update((row.text("id"), row.transaction()) for row in self._store.find("transactions", missing))
+        return found
 
     # --- who waits -------------------------------------------------------------------------------------------
 
     def _waiting(self, known: Mapping[str, Iterable[tuple[str, int]]]) -> dict[str, int]:
         """Return those of these texts that wait, with their place."""
         pairs = [(hash_, place) for texts in known.values() for hash_, place in texts]
-        documents = self._store.find("backlog", [_document_of(place) for _, place in pairs])
+        documents = self._store.find("backlog", [moment(place) for _, place in pairs], decides=False)
         listed = {(row.text("id"), entry) for row in documents for entry in row.texts("waiting")}
-        return {hash_: place for hash_, place in pairs if (_document_of(place), _entry(hash_, place)) in listed}
+        return {hash_: place for hash_, place in pairs if (moment(place), _entry(hash_, place)) in listed}
 
     def waiting(self, ids: Sequence[str]) -> dict[str, list[StoredTransaction]]:
         """See `Storage.waiting`."""
         places = self._waiting(self._postings.texts(ids))
-        found = [row.transaction() for row in self._store.find("transactions", places)]
+        found = list(self.contents(places).values())
         found.sort(key=lambda transaction: places[transaction.hash])
         return grouped((transaction.id, transaction) for transaction in found)
 
@@ -163,8 +173,7 @@ class Backlog:
         if reader is None or start == 0 or not reader.is_at(start):
             reader = self._of_thread.reader = _Reader(since=start, latest=start)
         listed = self._listed(reader, start, limit)
-        rows = self._store.find("transactions", [hash_ for hash_, _, _ in listed], decides=False)
-        texts = {row.text("id"): row.transaction() for row in rows}
+        texts = self.contents([hash_ for hash_, _, _ in listed])
         page = []
         for hash_, place, received_at in listed:
             if hash_ in texts:
@@ -177,7 +186,7 @@ class Backlog:
         """Return hash, place and time of the next entries behind a place, and of those that came late before it."""
         found: list[tuple[str, int, float]] = []
         begin = max(start - _LATE, reader.since)
-        behind = _document_of(begin)
+        behind = moment(begin)
         bound = "closed"
         size = _FIRST_PAGE
         while len(found) < limit:
@@ -202,24 +211,25 @@ class Backlog:
         for id_, texts in self._postings.texts([*by_id, *(row.text("tx") for row in rows)]).items():
             for hash_, place in texts:
                 if id_ in by_id or hash_ in by_hash:
-                    gone.setdefault(_document_of(place), []).append(_entry(hash_, place))
+                    gone.setdefault(moment(place), []).append(_entry(hash_, place))
         self._store.change("backlog", gone, _without)
 
 
-def _document_of(place: int) -> str:
-    return f"{place // PER_MILLISECOND:013d}"
+def _last() -> Any:
+    """Return the query for the last document, however little of it waits."""
+    return r.table("backlog").order_by(index=r.desc("id")).limit(1)["id"].coerce_to("array")
 
 
 def _entry(hash_: str, place: int) -> str:
-    return f"{place % PER_MILLISECOND:03d}{hash_}"
+    return nth(place) + hash_
 
 
 def _entries(row: Row) -> list[tuple[str, int]]:
     entries = sorted(row.texts("waiting"))
-    if not all(text.isdecimal() for text in (row.text("id"), *(entry[:3] for entry in entries))):
+    if not all(text.isdecimal() for text in (row.text("id"), *(entry[:NTH_DIGITS] for entry in entries))):
         raise row.damaged("waiting")
     first = int(row.text("id")) * PER_MILLISECOND
-    return [(entry[3:], first + int(entry[:3])) for entry in entries]
+    return [(entry[NTH_DIGITS:], first + int(entry[:NTH_DIGITS])) for entry in entries]
 
 
 def _joined(_: Any, standing: Any, new: Any) -> Any:

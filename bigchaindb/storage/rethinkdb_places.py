@@ -18,12 +18,14 @@ from typing import Final
 
 from bigchaindb.exceptions import InvalidValue
 
-__all__ = ["PER_MILLISECOND", "Places", "named", "place_of"]
+__all__ = ["NTH_DIGITS", "PER_MILLISECOND", "Places", "end_of", "moment", "named", "nth", "place_of"]
 
-PER_MILLISECOND: Final = 1_000
+NTH_DIGITS: Final = 3
+PER_MILLISECOND: Final = 10**NTH_DIGITS
 
 _DIGITS: Final = 16
 _TAIL_CHARACTERS: Final = 20
+_MOMENT: Final = re.compile(rf"[0-9]{{{_DIGITS - NTH_DIGITS}}}")
 _NAMED: Final = re.compile(rf"([0-9]{{{_DIGITS}}})-[^\x00]{{0,{_TAIL_CHARACTERS}}}")
 
 
@@ -54,6 +56,21 @@ class Places:
             first = max(now, self._last // PER_MILLISECOND + 1) * PER_MILLISECOND
             self._last = first + max(count, 1) - 1
             return first
+
+
+def moment(place: int) -> str:
+    """Return the milliseconds of a place, as a key."""
+    return f"{place // PER_MILLISECOND:0{_DIGITS - NTH_DIGITS}d}"
+
+
+def end_of(at: object) -> int:
+    """Return the last place of a moment; 0 for what is none."""
+    return (int(at) + 1) * PER_MILLISECOND - 1 if isinstance(at, str) and _MOMENT.fullmatch(at) else 0
+
+
+def nth(place: int) -> str:
+    """Return what tells a place from the others of its millisecond."""
+    return f"{place % PER_MILLISECOND:0{NTH_DIGITS}d}"
 
 
 def named(place: int, name: str) -> str:

@@ -7,15 +7,17 @@ Invariants:
 
 - An entry is added once, at the end, by one atomic write; none is ever taken away.
 - What an entry names is stored before the entry.
+- A random key costs a page of the disk for itself, so there is at most one per transaction, output and payload.  Blocks
+  are looked up by the places of the texts instead: texts that were appended together lie together there.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from bigchaindb.exceptions import StorageMismatch
 from bigchaindb.storage.rethinkdb_driver import r
-from bigchaindb.storage.rethinkdb_places import named
+from bigchaindb.storage.rethinkdb_places import NTH_DIGITS, moment, named, nth
 from bigchaindb.storage.rethinkdb_store import may_be_key
 
 if TYPE_CHECKING:
@@ -26,10 +28,13 @@ if TYPE_CHECKING:
 
 __all__ = ["Postings"]
 
-_TEXTS = "t"
-_BLOCKS = "b"
-_SPENDERS = "s"
-_PAYLOAD = "p"
+_TEXTS: Final = "t"
+_BLOCKS: Final = "b"
+_SPENDERS: Final = "s"
+_PAYLOAD: Final = "p"
+
+# How the entry of a block begins that is filed under a transaction id.
+_BLOCK_OF_ID: Final = "!"
 
 
 class Postings:
@@ -48,20 +53,43 @@ class Postings:
 
     def texts(self, ids: Iterable[str]) -> dict[str, list[tuple[str, int]]]:
         """Return the (hash, place) of each id that has any, oldest first."""
-        found = self._find(_TEXTS, ids)
-        return {id_: [_hash_and_place(entry) for entry in entries] for id_, entries in found.items()}
+        found = {id_: _split(entries)[0] for id_, entries in self._find(_TEXTS, ids).items()}
+        return {id_: texts for id_, texts in found.items() if texts}
 
     # --- the blocks in which a transaction stands ------------------------------------------------------------
 
-    @staticmethod
-    def standing(id_: str, key: str, hash_: str) -> tuple[str, str]:
-        """Return the entry of a stored block that holds a signed text of a transaction."""
-        return _BLOCKS + id_, f"{key} {hash_}"
+    def add_block(self, key: str, transactions: Iterable[tuple[str, str]]) -> None:
+        """Add a stored block to the (id, hash) of the transactions that it holds."""
+        pairs = dict.fromkeys(transactions)
+        known = self.texts(id_ for id_, _ in pairs)
+        entries: list[tuple[str, str]] = []
+        listed: dict[str, list[str]] = {}
+        for id_, hash_ in pairs:
+            # Of several places the first: it is where this look-up finds it again.
+            place = next((place for text, place in known.get(id_, ()) if text == hash_), None)
+            if place is None:
+                # Whoever wrote this block wrote it before its contents, or under a false id.
+                entries.append((_TEXTS + id_, f"{_BLOCK_OF_ID}{key} {hash_}"))
+            else:
+                listed.setdefault(_BLOCKS + moment(place), []).append(nth(place))
+        self.add([*entries, *((moment_, f"{key} {''.join(sorted(nths))}") for moment_, nths in listed.items())])
 
     def standings(self, ids: Iterable[str]) -> dict[str, list[tuple[str, str]]]:
-        """Return the (block key, hash of the text) of each id that has any, oldest first."""
-        found = self._find(_BLOCKS, ids)
-        return {id_: [_key_and_hash(entry) for entry in entries] for id_, entries in found.items()}
+        """Return the (block key, hash of the text) of each id that has any."""
+        found = {id_: _split(entries) for id_, entries in self._find(_TEXTS, ids).items()}
+        first_places = {id_: dict(reversed(texts)) for id_, (texts, _) in found.items()}
+        moments = [moment(place) for places in first_places.values() for place in places.values()]
+        blocks = {at: [_key_and_nths(entry) for entry in of] for at, of in self._find(_BLOCKS, moments).items()}
+        return {
+            id_: blocks_of_id
+            + [
+                (key, hash_)
+                for hash_, place in first_places[id_].items()
+                for key, nths in blocks.get(moment(place), ())
+                if nth(place) in nths
+            ]
+            for id_, (_, blocks_of_id) in found.items()
+        }
 
     # --- the transactions that spend an output ---------------------------------------------------------------
 
@@ -116,13 +144,21 @@ def _added(_: Any, standing: Any, new: Any) -> Any:
     return standing.merge({"of": standing["of"].add(missing)})
 
 
-def _hash_and_place(entry: str) -> tuple[str, int]:
-    hash_, _, place = entry.rpartition(" ")
-    if not place.isdecimal():
-        raise StorageMismatch(f"the ledger is damaged: table postings, entry {entry[:80]!r}")
-    return hash_, int(place)
+def _split(entries: Iterable[str]) -> tuple[list[tuple[str, int]], list[tuple[str, str]]]:
+    """Return what is filed under an id: the texts, each with a place, and the blocks, each with the hash it holds."""
+    texts: list[tuple[str, int]] = []
+    blocks: list[tuple[str, str]] = []
+    for entry in entries:
+        head, _, tail = entry.rpartition(" ")
+        if head.startswith(_BLOCK_OF_ID):
+            blocks.append((head.removeprefix(_BLOCK_OF_ID), tail))
+        elif tail.isdecimal():
+            texts.append((head, int(tail)))
+        else:
+            raise StorageMismatch(f"the ledger is damaged: table postings, entry {entry[:80]!r}")
+    return texts, blocks
 
 
-def _key_and_hash(entry: str) -> tuple[str, str]:
-    key, _, hash_ = entry.rpartition(" ")
-    return key, hash_
+def _key_and_nths(entry: str) -> tuple[str, set[str]]:
+    key, _, nths = entry.rpartition(" ")
+    return key, {nths[i : i + NTH_DIGITS] for i in range(0, len(nths), NTH_DIGITS)}

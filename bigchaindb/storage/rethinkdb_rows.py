@@ -28,7 +28,7 @@ from bigchaindb.storage.records import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Row", "block_row", "sighting_row", "transaction_row"]
+__all__ = ["Row", "block_row", "decision_id", "decision_row", "sighting_row", "transaction_row"]
 
 _SHOWN_CHARACTERS = 80
 
@@ -195,3 +195,22 @@ def sighting_row(node: str, sighting: Sighting, place: int) -> dict[str, Any]:
         "place": place,
     }
     return row if sighting.verdict is None else {**row, "verdict": sighting.verdict}
+
+
+def decision_id(decision: DecisionRow) -> str:
+    """Return the key of an entry of a log, in the order of the log."""
+    return f"{decision.node}/{decision.sequence:016d}"
+
+
+def decision_row(decision: DecisionRow) -> dict[str, Any]:
+    """Return the document of an entry of a log."""
+    return {
+        "id": decision_id(decision),
+        "node": decision.node,
+        "sequence": decision.sequence,
+        "block": decision.block_id,
+        "verdict": decision.verdict,
+        "text": decision.text,
+        "valid_transactions": decision.valid_transactions,
+        "newest_time": decision.newest_time,
+    }

@@ -18,16 +18,16 @@ from bigchaindb.exceptions import StorageError
 from bigchaindb.storage import rethinkdb_schema as schema
 from bigchaindb.storage.rethinkdb_bells import Bells
 from bigchaindb.storage.rethinkdb_driver import literal, r, written
-from bigchaindb.storage.rethinkdb_places import Places
+from bigchaindb.storage.rethinkdb_places import Places, end_of
 from bigchaindb.storage.rethinkdb_pool import Pool
 from bigchaindb.storage.rethinkdb_rows import Row
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 
     from bigchaindb.storage.rethinkdb_driver import Server
 
-__all__ = ["Conflict", "Store", "fill", "keep", "may_be_key"]
+__all__ = ["Conflict", "Store", "fill", "keep", "may_be_key", "rounds"]
 
 _CHUNK: Final = 1_000
 _CHUNK_CHARACTERS: Final = 4 * 2**20
@@ -217,10 +217,33 @@ class Store:
             self._places.learn(self.read(r.now().to_epoch_time(), decides=False))
         return self._places.take(count)
 
-    def learn_places(self, after_seconds: float, latest: Callable[[], int]) -> None:
-        """Ask for the clock and the latest place in a list, unless that was done within so many seconds."""
+    def learn_places(self, after_seconds: float, latest: Any) -> None:
+        """Ask for the clock and the latest moment in a list, unless that was done within so many seconds.
+
+        Args:
+            after_seconds: how long what was learnt will do.
+            latest: query for a list with the latest moment, if there is any.
+        """
         if self._places.age_seconds() > after_seconds:
-            self._places.learn(self.read(r.now().to_epoch_time(), decides=False), latest())
+            now, moments = self.read(r.expr([r.now().to_epoch_time(), latest]), decides=False)
+            self._places.learn(now, max(map(end_of, moments), default=0))
+
+
+def rounds(keys: Sequence[Sequence[Hashable]]) -> Iterator[list[int]]:
+    """Give the numbers of things in such groups that no two of a group share a key, each as early as may be.
+
+    What becomes of each thing in a group is known from what is stored afterwards, and the next may depend on it.
+    """
+    left = list(range(len(keys)))
+    while left:
+        taken: set[Hashable] = set()
+        now: list[int] = []
+        later: list[int] = []
+        for i in left:
+            (later if taken.intersection(keys[i]) else now).append(i)
+            taken.update(keys[i])
+        yield now
+        left = later
 
 
 def may_be_key(key: object) -> bool:

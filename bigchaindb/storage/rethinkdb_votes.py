@@ -12,9 +12,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from bigchaindb.storage.rethinkdb_driver import literal, r
+from bigchaindb.storage.rethinkdb_store import rounds
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from bigchaindb.storage.records import VoteRow
     from bigchaindb.storage.rethinkdb_store import Store
@@ -36,7 +37,7 @@ class Votes:
         self._store.check_open()
         place = self._store.places(len(votes)) if votes else 0
         texts: dict[int, str] = {}
-        for numbers in _rounds(votes):
+        for numbers in rounds([(_id(vote),) for vote in votes]):
             rows = [{**_row(votes[i]), "text": votes[i].text, "place": place + i} for i in numbers]
             replaces = {_id(votes[i]): text for i in numbers if (text := votes[i].replaces) is not None}
             standing = self._store.put_and_see("votes", rows, _contest(replaces))
@@ -72,15 +73,6 @@ def _id(vote: VoteRow) -> str:
 
 def _row(vote: VoteRow) -> dict[str, Any]:
     return {"id": _id(vote), "block": vote.block_id, "node": vote.node}
-
-
-def _rounds(votes: Sequence[VoteRow]) -> Iterator[list[int]]:
-    """Give the numbers of votes for different places, so that each vote's fate is known."""
-    left = list(range(len(votes)))
-    while left:
-        first = {_id(votes[i]): i for i in reversed(left)}
-        yield sorted(first.values())
-        left = [i for i in left if first[_id(votes[i])] != i]
 
 
 def _contest(replaces: dict[str, str]) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,8 +14,6 @@ from bigchaindb.exceptions import ConfigurationError, StorageMismatch
 from bigchaindb.storage.opening import open_storage, spread_storage
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from bigchaindb.storage.rethinkdb_driver import Server
 
 
@@ -47,7 +46,8 @@ def test_the_driver_of_rethinkdb_is_loaded_only_where_it_is_configured(tmp_path:
         "import sys; from bigchaindb.config import Database; from bigchaindb.storage.opening import open_storage; "
         "open_storage(Database(path=sys.argv[1]), create=True).close(); sys.exit('rethinkdb' in sys.modules)"
     )
-    subprocess.run([sys.executable, "-c", program, str(tmp_path / "ledger.sqlite")], check=True, timeout=60)
+    root = Path(__file__).parents[2]
+    subprocess.run([sys.executable, "-c", program, str(tmp_path / "ledger.sqlite")], check=True, timeout=60, cwd=root)
 
 
 @pytest.mark.parametrize("wanted", [{"shards": 2}, {"replicas": 3}])
