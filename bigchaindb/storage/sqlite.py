@@ -227,10 +227,14 @@ class SqliteStorage(Storage):
             rows = self._file.rows_of(sql.SIGHTINGS, dict.fromkeys(keys), node)
             return {row[0]: _sighting(row) for row in rows}
 
-    def open_sightings(self, node: str, *, checked: bool, limit: int) -> list[Sighting]:
+    def open_sightings(self, node: str, *, checked: bool, limit: int, newest: bool = False) -> list[Sighting]:
         """See `Storage.open_sightings`."""
         with self._file.using():
-            return [_sighting(row) for row in self._file.rows(sql.OPEN_SIGHTINGS, node, checked, _at_most(limit))]
+            if newest:
+                rows = self._file.rows(sql.NEWEST_OPEN_SIGHTINGS, node, checked, _at_most(limit))[::-1]
+            else:
+                rows = self._file.rows(sql.OPEN_SIGHTINGS, node, checked, _at_most(limit))
+            return [_sighting(row) for row in rows]
 
     def standings(self, node: str, ids: Sequence[str]) -> dict[str, list[Standing]]:
         """See `Storage.standings`."""
@@ -342,7 +346,7 @@ class SqliteStorage(Storage):
         with self._file.using():
             number = self._names.numbers([owner]).get(owner)
             if spent is None:
-                rows = self._file.rows(sql.HOLDINGS, number, start, _at_most(limit))
+                rows = self._file.rows(sql.HOLDINGS, number, start, number, start, _at_most(limit))
                 rows.sort(key=itemgetter(0))
             else:
                 rows = self._file.rows(sql.HOLDINGS_OF_A_KIND, number, spent, start, _at_most(limit))

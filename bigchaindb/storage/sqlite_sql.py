@@ -388,6 +388,17 @@ OPEN_SIGHTINGS = _query(
 """,
 )
 
+NEWEST_OPEN_SIGHTINGS = _query(
+    "str str float int int?",
+    """
+    SELECT key, block_id, seen_at, checked, verdict
+    FROM sightings
+    WHERE node = ? AND checked = ? AND verdict IS NULL
+    ORDER BY seen_at DESC, sequence DESC
+    LIMIT ?
+""",
+)
+
 STANDINGS = _query(
     "int str str float int? str",
     """
@@ -405,8 +416,8 @@ SET_VERDICT = "UPDATE sightings SET verdict = ? WHERE node = ? AND block_id = ? 
 # --- votes -------------------------------------------------------------------------------------------------
 
 PLACE_VOTE = """
-    INSERT INTO votes (block_id, node, text) VALUES (?1, ?2, ?3)
-    ON CONFLICT (block_id, node) DO UPDATE SET text = excluded.text WHERE text = ?4
+    INSERT INTO votes (block_id, node, text) VALUES (?, ?, ?)
+    ON CONFLICT (block_id, node) DO UPDATE SET text = excluded.text WHERE text = ?
 """
 
 PLACES = _query(
@@ -422,17 +433,21 @@ VOTES = _query("str str str", "SELECT block_id, node, text FROM votes WHERE bloc
 
 # The first four texts of a place.
 ADD_EVIDENCE = """
+    WITH wanted (block_id, node, text) AS (VALUES (?, ?, ?))
     INSERT INTO evidence (block_id, node, text)
-    SELECT ?1, ?2, ?3 WHERE (SELECT count(*) FROM evidence WHERE block_id = ?1 AND node = ?2) < 4
+    SELECT w.block_id, w.node, w.text FROM wanted AS w
+    WHERE (SELECT count(*) FROM evidence AS e WHERE e.block_id = w.block_id AND e.node = w.node) < 4
     ON CONFLICT (block_id, node, text) DO NOTHING
 """
 
 # The same, for a text that finds another in its place.
 ADD_SECOND_VOTE = """
+    WITH wanted (block_id, node, text) AS (VALUES (?, ?, ?))
     INSERT INTO evidence (block_id, node, text)
-    SELECT block_id, node, ?3 FROM votes
-    WHERE block_id = ?1 AND node = ?2 AND text <> ?3
-        AND (SELECT count(*) FROM evidence WHERE block_id = ?1 AND node = ?2) < 4
+    SELECT w.block_id, w.node, w.text
+    FROM wanted AS w CROSS JOIN votes AS v ON v.block_id = w.block_id AND v.node = w.node
+    WHERE v.text <> w.text
+        AND (SELECT count(*) FROM evidence AS e WHERE e.block_id = w.block_id AND e.node = w.node) < 4
     ON CONFLICT (block_id, node, text) DO NOTHING
 """
 
@@ -528,11 +543,11 @@ HOLDINGS = _query(
     """
     SELECT h.place, i.name, h.cid, s.name
     FROM (
-        SELECT place, number, cid, spender FROM holdings WHERE owner = ?1 AND spent = 0 AND place > ?2
+        SELECT place, number, cid, spender FROM holdings WHERE owner = ? AND spent = 0 AND place > ?
         UNION ALL
-        SELECT place, number, cid, spender FROM holdings WHERE owner = ?1 AND spent = 1 AND place > ?2
+        SELECT place, number, cid, spender FROM holdings WHERE owner = ? AND spent = 1 AND place > ?
         ORDER BY place
-        LIMIT ?3
+        LIMIT ?
     ) AS h CROSS JOIN names AS i ON i.number = h.number LEFT JOIN names AS s ON s.number = h.spender
 """,
 )
