@@ -49,7 +49,7 @@ def _seen_voters(node: Node) -> set[str]:
     latest = node.storage.latest_decision(node.me)
     newest = latest.sequence if latest else 0
     rows = node.storage.decisions(node.me, max(0, newest - _BLOCKS_LOOKED_AT), _BLOCKS_LOOKED_AT)
-    undecided = node.storage.open_sightings(node.me, checked=True, limit=_BLOCKS_LOOKED_AT)
+    undecided = node.storage.open_sightings(node.me, checked=True, limit=_BLOCKS_LOOKED_AT, newest=True)
     ids = [row.block_id for row in rows] + [sighting.block_id for sighting in undecided]
     headers = node.view.headers(ids)
     present = [block_id for block_id, header in headers.items() if header and header.voters == node.federation]

@@ -221,7 +221,7 @@ class LedgerView:
 
     def left_aside(self, ids: Collection[str]) -> set[str]:
         """Return which of these ids are named by blocks that this node cannot check yet and has left aside."""
-        aside = self._storage.open_sightings(self._me, checked=False, limit=_MAX_ASIDE)
+        aside = self._storage.open_sightings(self._me, checked=False, limit=_MAX_ASIDE, newest=True)
         stored = self._storage.blocks([note.block_id for note in aside]) if aside else {}
         return {txid for items in stored.values() for item in items for txid in item.transaction_ids} & set(ids)
 

@@ -113,7 +113,8 @@ class Builder:
         """
         if not self._caught_up and self._node.view.has_noted_all():
             self._noted_all_at = min(self._noted_all_at, now)
-            ids = [s.block_id for s in self._storage.open_sightings(self._node.me, checked=True, limit=_OPEN_BLOCKS)]
+            newest = self._storage.open_sightings(self._node.me, checked=True, limit=_OPEN_BLOCKS, newest=True)
+            ids = [sighting.block_id for sighting in newest]
             votes = self._storage.votes(ids) if ids else {}
             voted = all(self._node.me in votes.get(block_id, {}) for block_id in ids)
             # There may be blocks that the voter cannot vote on yet.

@@ -199,7 +199,8 @@ class Voter:
         if now >= self._retry_at:
             self._retry_at = now + _RETRY_SECONDS
             self._recheck_aside(now)
-        wanted = self._in_turn(self._storage.open_sightings(self._node.me, checked=True, limit=_MAX_NOTED))
+        newest = self._storage.open_sightings(self._node.me, checked=True, limit=_MAX_OPEN, newest=True)
+        wanted = newest if len(newest) < _MAX_OPEN else self._some_older(newest) + newest
         missing = [s for s in wanted if s.block_id not in self._open]
         stored = self._storage.blocks([s.block_id for s in missing]) if missing else {}
         for sighting in missing:
@@ -208,14 +209,16 @@ class Voter:
                     self._open[block.id] = _Open(sighting, block, item.tags)
         self._open = {s.block_id: self._open[s.block_id] for s in wanted if s.block_id in self._open}
 
-    def _in_turn(self, sightings: list[Sighting]) -> list[Sighting]:
-        """Choose which undecided blocks to look at: the newest, and of the others a few, in turn."""
+    def _some_older(self, newest: list[Sighting]) -> list[Sighting]:
+        """Choose a few, in turn, of the undecided blocks that came before these."""
         # Blocks that nobody will ever decide must neither fill the memory nor keep new ones out of sight.
-        rest, newest = sightings[:-_MAX_OPEN], sightings[-_MAX_OPEN:]
+        oldest = self._storage.open_sightings(self._node.me, checked=True, limit=_MAX_NOTED)
+        keys = {sighting.key for sighting in newest}
+        rest = [sighting for sighting in oldest if sighting.key not in keys]
         start = self._open_turn % max(1, len(rest))
         some = (rest[start:] + rest[:start])[:_PAGE]
         self._open_turn = start + len(some)
-        return sorted(some, key=sightings.index) + newest if some else newest
+        return sorted(some, key=rest.index)
 
     def _contents(self, open_block: _Open) -> list[Transaction | TransactionError] | None:
         """Return a block's contents, None where they do not add up to its root now; a few blocks' are kept."""

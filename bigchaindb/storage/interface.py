@@ -159,8 +159,8 @@ class Storage(ABC):
         """Return this node's notes on these block keys; those without one are left out."""
 
     @abstractmethod
-    def open_sightings(self, node: str, *, checked: bool, limit: int) -> list[Sighting]:
-        """Return up to `limit` of this node's notes without a verdict, oldest first."""
+    def open_sightings(self, node: str, *, checked: bool, limit: int, newest: bool = False) -> list[Sighting]:
+        """Return up to `limit` of this node's notes without a verdict, the oldest or the newest, oldest first."""
 
     @abstractmethod
     def standings(self, node: str, ids: Sequence[str]) -> dict[str, list[Standing]]:

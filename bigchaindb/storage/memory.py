@@ -276,12 +276,13 @@ class MemoryStorage(Storage):
             notes = contents.sightings.get(node, {})
             return {key: notes[key] for key in keys if key in notes}
 
-    def open_sightings(self, node: str, *, checked: bool, limit: int) -> list[Sighting]:
+    def open_sightings(self, node: str, *, checked: bool, limit: int, newest: bool = False) -> list[Sighting]:
         """See `Storage.open_sightings`."""
         with self._reading() as contents:
             notes = contents.sightings.get(node, {}).values()
             still_open = [note for note in notes if note.verdict is None and note.checked == checked]
-        return _first(limit, sorted(still_open, key=lambda note: note.seen_at))
+        ordered = sorted(still_open, key=lambda note: note.seen_at)
+        return _first(limit, ordered[::-1])[::-1] if newest else _first(limit, ordered)
 
     def standings(self, node: str, ids: Sequence[str]) -> dict[str, list[Standing]]:
         """See `Storage.standings`."""

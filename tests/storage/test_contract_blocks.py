@@ -115,6 +115,8 @@ def test_open_notes_are_those_without_a_verdict_oldest_first(storage: Storage) -
     ordered = [sighting(SECOND, 3.0), sighting(block("z"), 3.0), sighting(FIRST, 9.0)]
     assert storage.open_sightings("node", checked=True, limit=10) == ordered
     assert storage.open_sightings("node", checked=True, limit=2) == ordered[:2]
+    assert storage.open_sightings("node", checked=True, limit=2, newest=True) == ordered[-2:]
+    assert storage.open_sightings("node", checked=True, limit=10, newest=True) == ordered
     assert storage.open_sightings("node", checked=True, limit=-1) == []
     assert storage.open_sightings("node", checked=False, limit=10) == [sighting(block("y"), 1.0, checked=False)]
 
