@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 ADDRESS_VARIABLE = "BIGCHAINDB_TEST_RETHINKDB"
 NO_SERVER = f"no RethinkDB: {ADDRESS_VARIABLE} is not set, and no `rethinkdb` is on PATH"
+NONE = "none"
+NOT_WANTED = f"no RethinkDB: {ADDRESS_VARIABLE} is none"
 
 START_SECONDS = 60.0
 STOP_SECONDS = 20.0
@@ -129,6 +131,8 @@ def answers(port: int) -> bool:
 def rethinkdb_address() -> Iterator[tuple[str, int]]:
     """Give host and port of a server, or skip."""
     configured = os.environ.get(ADDRESS_VARIABLE)
+    if configured == NONE:
+        pytest.skip(NOT_WANTED)
     if configured:
         host, _, port = configured.rpartition(":")
         yield host, int(port)
@@ -145,6 +149,8 @@ def rethinkdb_address() -> Iterator[tuple[str, int]]:
 @contextmanager
 def own_server(*options: str) -> Iterator[ThrowAwayServer]:
     """Give a server that a test may treat as it likes, or skip."""
+    if os.environ.get(ADDRESS_VARIABLE) == NONE:
+        pytest.skip(NOT_WANTED)
     if shutil.which("rethinkdb") is None:
         pytest.skip("no RethinkDB to kill: no `rethinkdb` is on PATH")
     server = ThrowAwayServer(*options)
