@@ -114,7 +114,7 @@ class Backlog:
         self, transactions: Sequence[NewTransaction], first: int, known: Mapping[str, Sequence[tuple[str, int]]]
     ) -> None:
         stored = {hash_ for texts in known.values() for hash_, _ in texts}
-        self._store.put("transactions", [transaction_row(t) for t in transactions if t.hash not in stored], keep)
+        rows = [transaction_row(transaction) for transaction in transactions if transaction.hash not in stored]
         # A payload is found once per id, where the id's first text is, however often it is stored again.
         firsts = {id_: texts[0][1] for id_, texts in known.items()}
         entries = []
@@ -124,7 +124,7 @@ class Backlog:
             if transaction.payload_hash is not None:
                 at = firsts.setdefault(transaction.id, place)
                 entries.append(self._postings.payload(transaction.payload_hash, transaction.id, at))
-        self._postings.add(entries)
+        self._store.together(lambda: self._store.put("transactions", rows, keep), lambda: self._postings.add(entries))
 
     # --- texts -----------------------------------------------------------------------------------------------
 

@@ -57,8 +57,7 @@ def test_exactly_one_of_two_rivals_becomes_valid(initialised: Machine) -> None:
         context = multiprocessing.get_context("spawn")
         barrier, answers = context.Barrier(2), context.Queue()
         writers = [
-            context.Process(target=_write, args=(initialised.config(), stream, barrier, answers))
-            for stream in streams
+            context.Process(target=_write, args=(initialised.config(), stream, barrier, answers)) for stream in streams
         ]
         for writer in writers:
             writer.start()
