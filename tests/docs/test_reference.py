@@ -76,8 +76,9 @@ def test_every_error_says_when_it_is_raised(name: str) -> None:
 
 
 def messages() -> list[str]:
-    """Return what operating.md says that a node may say, each with … for what varies."""
-    rows = re.findall(r"^\| (`.+?`) \|", (DOCS / "operating.md").read_text(), re.MULTILINE)
+    """Return what the guides for operators say that a node may say, each with … for what varies."""
+    guides = "".join((DOCS / name).read_text() for name in ("operating.md", "federation.md"))
+    rows = re.findall(r"^\| (`.+?`) \|", guides, re.MULTILINE)
     return [row.strip("`") for row in rows]
 
 
