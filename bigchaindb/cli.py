@@ -35,6 +35,7 @@ from bigchaindb.node.opening import (
 )
 from bigchaindb.node.report import report
 from bigchaindb.pipeline.supervisor import supervise
+from bigchaindb.storage.opening import spread_storage
 from bigchaindb.version import __version__
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
 __all__ = ["cli", "main"]
 
 _FAILURE: Final = 1
+_MAX_SHARDS: Final = 64
 _CONFIG_KEY: Final = "config path"
 
 
@@ -307,6 +309,29 @@ def _load_file() -> tuple[Config, Path]:
 def _write_keyring(config: Config, path: Path) -> None:
     configuration.write(config, path, overwrite=True)
     click.echo(f"The federation has {len(config.federation)} members now, as this node sees it; restart the node.")
+
+
+# --- the servers of the database -----------------------------------------------------------------------------
+
+
+@cli.command("set-shards")
+@_config_option
+@click.argument("number", type=click.IntRange(1, _MAX_SHARDS))
+def set_shards(*, number: int) -> None:
+    """Divide each table of a rethinkdb database into NUMBER parts, which its servers share."""
+    config, _ = _load()
+    spread_storage(config.database, shards=number)
+    click.echo(f"{_database_name(config)} is divided into {number}")
+
+
+@cli.command("set-replicas")
+@_config_option
+@click.argument("number", type=click.IntRange(1))
+def set_replicas(*, number: int) -> None:
+    """Keep each part of a rethinkdb database on NUMBER of its servers."""
+    config, _ = _load()
+    spread_storage(config.database, replicas=number)
+    click.echo(f"{_database_name(config)} is kept on {number} {'server' if number == 1 else 'servers'}")
 
 
 # --- looking -----------------------------------------------------------------------------------------------

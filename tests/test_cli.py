@@ -36,7 +36,10 @@ if TYPE_CHECKING:
 
     from bigchaindb.config import Config
 
-COMMANDS = ["configure", "init", "start", "show-config", "export-my-pubkey", "drop", "status", "keyring"]
+COMMANDS = [
+    *("configure", "init", "start", "show-config", "export-my-pubkey", "drop", "status", "keyring"),
+    *("set-shards", "set-replicas"),
+]
 KEYRING = ["list", "add", "remove", "adopt"]
 
 
@@ -83,6 +86,10 @@ def test_the_version(sh: Shell) -> None:
         ["keyring"],
         ["keyring", "add"],
         ["configure", "-n"],
+        ["set-shards"],
+        ["set-shards", "0"],
+        ["set-shards", "65"],
+        ["set-replicas", "two"],
     ],
 )
 def test_wrong_usage_is_exit_code_2(sh: Shell, arguments: list[str]) -> None:
@@ -94,7 +101,9 @@ def test_wrong_usage_is_exit_code_2(sh: Shell, arguments: list[str]) -> None:
 @pytest.mark.parametrize(
     "command",
     [
-        *(c for c in COMMANDS if c not in {"configure", "start", "keyring"}),
+        *(c for c in COMMANDS if c not in {"configure", "start", "keyring", "set-shards", "set-replicas"}),
+        "set-shards 2",
+        "set-replicas 1",
         "keyring list",
         f"keyring add {public('x')}",
     ],

@@ -11,6 +11,7 @@ Invariants:
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -33,6 +34,7 @@ _CHUNK: Final = 1_000
 _CHUNK_CHARACTERS: Final = 4 * 2**20
 _KEY_BYTES: Final = 127
 _CLOCK_SECONDS: Final = 60.0
+_HELPERS: Final = 4
 
 Conflict: TypeAlias = "Callable[[Any, Any, Any], Any]"
 """From the name of the key, the stored document and the new one to what is stored."""
@@ -66,6 +68,7 @@ class Store:
             raise
         self._places = Places(opened.now_seconds)
         self._of_thread = threading.local()
+        self._helper = ThreadPoolExecutor(_HELPERS, thread_name_prefix="rethinkdb")
 
     # --- life ------------------------------------------------------------------------------------------------
 
@@ -77,6 +80,7 @@ class Store:
         """Close; twice is harmless."""
         self._pool.close()
         self._bells.close()
+        self._helper.shutdown(wait=False)
 
     def drop(self) -> None:
         """Delete the database and close."""
@@ -184,6 +188,24 @@ class Store:
                 )
             )
             self.write(query)
+
+    def together(self, one: Callable[[], None], other: Callable[[], None]) -> None:
+        """Do two things at once that do not depend on each other, so that they wait for the disk together.
+
+        Raises:
+            BigchainDBError: what either of them raises; both have ended then.
+        """
+        future = self._helper.submit(self._quietly, one)
+        try:
+            other()
+        finally:
+            future.exception()
+        future.result()
+
+    def _quietly(self, write: Callable[[], None]) -> None:
+        # Whoever waits for this one calls attention to it.
+        self._of_thread.in_batch = True
+        write()
 
     def write(self, query: Any) -> Any:
         """Run a query that writes; see `Pool.write`."""
