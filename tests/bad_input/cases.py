@@ -84,6 +84,7 @@ _BAD_PAYLOADS: Final[dict[str, Any]] = {
     "a lone surrogate": SURROGATE,
     "a lone surrogate in a key": {SURROGATE: 1},
     "a number as a key": {1: 1},
+    "a tuple as a key": {(HUGE,): 1},
     "a tuple": (1,),
     "a set": {1},
     "bytes": b"x",
