@@ -23,8 +23,9 @@ from bigchaindb import config as configuration
 from bigchaindb import crypto
 from bigchaindb.exceptions import BigchainDBError, ConfigurationError, NodeAlreadyRunning
 from bigchaindb.logs import set_up_logging
+from bigchaindb.model.genesis import Quorum
 from bigchaindb.node.lease import holder_of
-from bigchaindb.node.membership import adopt, check_may_change, with_member, without_member
+from bigchaindb.node.membership import adopt, check_may_change, least_quorum, undo, with_member, without_member
 from bigchaindb.node.opening import (
     create_database,
     has_ledger,
@@ -116,8 +117,11 @@ def configure(*, yes: bool) -> None:
     path = _config_path()
     if path.exists():
         if yes:
-            raise ConfigurationError(f"{path}: exists already and was left as it is; run without -y to replace it")
-        click.confirm(f"{path} exists already. Replace it, and lose the private key in it?", abort=True)
+            raise ConfigurationError(f"{path}: exists already and was left as it is; `bigchaindb start` uses it")
+        click.confirm(
+            f"{path} exists already. Replace it, and lose the private key in it, and with it the ledger of that node?",
+            abort=True,
+        )
     config = configuration.new_config(*crypto.generate_key_pair())
     if not yes:
         config = _ask(config)
@@ -291,9 +295,12 @@ def _change_keyring(change: Callable[[Config, bool], Config]) -> None:
     if has_begun:
         node = open_node(in_force, time.time)
         try:
-            check_may_change(node)
+            undone = undo(config, changed, node)
+            if undone is None:
+                check_may_change(node)
         finally:
             node.storage.close()
+        changed = undone or changed
     _write_keyring(changed, path)
 
 
@@ -308,7 +315,12 @@ def _load_file() -> tuple[Config, Path]:
 
 def _write_keyring(config: Config, path: Path) -> None:
     configuration.write(config, path, overwrite=True)
-    click.echo(f"The federation has {len(config.federation)} members now, as this node sees it; restart the node.")
+    count = len(config.federation)
+    needed = least_quorum(count, Quorum(config.election.quorum))
+    click.echo(
+        f"The federation has {count} members now, as this node sees it; restart the node. "
+        f"{needed} of {count} must vote before anything is decided."
+    )
 
 
 # --- the servers of the database -----------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -153,11 +154,10 @@ class Bigchain:
         preimages = _preimages(secrets)
         most = self._node.max_transaction_bytes
         spent = self._spent_outputs(Transaction.from_dict(tx, most))
-        try:
+        with suppress(MissingKey):
             return sign_transaction(tx, keys, spent, secrets=preimages, now=self._node.block_time(), max_bytes=most)
-        except MissingKey:
-            # Where a deadline stands in the way now, whoever prepares for later may sign what the keys fit.
-            return sign_transaction(tx, keys, spent, secrets=preimages, max_bytes=most)
+        # Where a deadline stands in the way now, whoever prepares for later may sign what the keys fit.
+        return sign_transaction(tx, keys, spent, secrets=preimages, max_bytes=most)
 
     def verify_signature(self, tx: Any) -> bool:
         """Tell whether a transaction is well formed and its fulfillments are valid now; nothing else is checked."""

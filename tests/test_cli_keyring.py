@@ -48,6 +48,16 @@ def test_after_it_has_begun_every_change_is_a_step_of_its_history(sh: Shell, nod
     node.close()
 
 
+def test_a_change_that_nobody_has_used_yet_can_be_taken_back(sh: Shell, node: OneNode) -> None:
+    before = sh.config_path.read_text()
+    assert "2 of 2 must vote" in sh("keyring", "add", public("a")).out
+    assert "not in use yet" in sh("keyring", "add", public("b")).error
+    assert sh("keyring", "remove", public("a")).code == 0
+    assert json.loads(sh.config_path.read_text()) == json.loads(before)
+    assert sh("status").code == 0
+    node.close()
+
+
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [

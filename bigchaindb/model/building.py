@@ -198,7 +198,8 @@ def sign_transaction(  # noqa: PLR0913 - what it takes to sign
         try:
             uri = cc.fulfil(lock, message, keys, secrets, now).serialize_uri()
         except ConditionError as error:
-            raise MissingKey(f"{fulfillment.field}: {error}", field=fulfillment.field) from error
+            # "from None": the cause says the same, and users meet this one often.
+            raise MissingKey(f"{fulfillment.field}: {error}", field=fulfillment.field) from None
         signed["transaction"]["fulfillments"][fulfillment.fid]["fulfillment"] = uri
     return signed
 

@@ -20,9 +20,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from bigchaindb.config import Config
+    from bigchaindb.model.genesis import Quorum
     from bigchaindb.node.node import Node
 
-__all__ = ["adopt", "check_may_change", "with_member", "without_member"]
+__all__ = ["adopt", "check_may_change", "least_quorum", "undo", "with_member", "without_member"]
 
 _BLOCKS_LOOKED_AT: Final = 500
 
@@ -59,6 +60,29 @@ def _seen_voters(node: Node) -> set[str]:
         for member in node.federation
         if member in places and read_vote(places[member], block_id, member)
     }
+
+
+def undo(config: Config, changed: Config, node: Node) -> Config | None:
+    """Return a configuration without the last change, where `changed` only takes back what nobody has used yet.
+
+    Args:
+        config: the present configuration.
+        changed: what it would become.
+        node: open, as presently configured.
+
+    Returns:
+        None where `changed` is another change, or somebody has voted under the present federation.
+    """
+    if not config.earlier_federations or changed.federation != tuple(sorted(config.earlier_federations[-1])):
+        return None
+    if _seen_voters(node):
+        return None
+    return dataclasses.replace(changed, earlier_federations=config.earlier_federations[:-1])
+
+
+def least_quorum(count: int, quorum: Quorum) -> int:
+    """Return how many of so many voters it takes to decide."""
+    return next(n for n in range(1, count + 1) if is_quorum(n, count, quorum))
 
 
 def with_member(config: Config, key: str, *, has_begun: bool) -> Config:

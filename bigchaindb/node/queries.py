@@ -58,6 +58,13 @@ class Status(StrEnum):
     UNKNOWN = "unknown"
 
 
+_STILL: Final = {
+    Status.BACKLOG: "still waits in the backlog (is a node running? `bigchaindb status` says so)",
+    Status.UNDECIDED: "stands in a block that is still undecided",
+    Status.UNKNOWN: "is still unknown here",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class StoredBlockView:
     """A block with the transactions it holds.
@@ -153,7 +160,7 @@ class Queries:
                 return status
             left = deadline - time.monotonic()
             if left <= 0:
-                raise TransactionTimeout(f"transaction {txid} is {status} after {timeout_seconds} s")
+                raise TransactionTimeout(f"transaction {txid} {_STILL[status]} after {timeout_seconds} s")
             self._storage.wait_for_change(min(left, _WAIT_SECONDS))
 
     def with_payload_hash(self, payload_hash: str) -> list[Transaction]:

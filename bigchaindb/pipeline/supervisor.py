@@ -79,7 +79,12 @@ class _Child:
     def _start(self, now: float) -> None:
         # -P: what lies in the directory in which the node is started must not pass for a module.
         command = [sys.executable, "-P", "-m", "bigchaindb.pipeline", self.role]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, text=True)  # noqa: S603 - our own module
+        # Ctrl-C reaches the whole process group: from its first instant a worker leaves it to the supervisor.
+        handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        try:
+            self._process = subprocess.Popen(command, stdin=subprocess.PIPE, text=True)  # noqa: S603 - our own module
+        finally:
+            signal.signal(signal.SIGINT, handler)
         self._started_at = now
         assert self._process.stdin is not None  # noqa: S101 - asked for above
         with contextlib.suppress(BrokenPipeError):  # it died at once; the next look finds it
