@@ -113,8 +113,8 @@ class Backlog:
     def _keep(
         self, transactions: Sequence[NewTransaction], first: int, known: Mapping[str, Sequence[tuple[str, int]]]
     ) -> None:
-        stored = {hash_ for texts in known.values() for hash_, _ in texts}
-        rows = [transaction_row(transaction) for transaction in transactions if transaction.hash not in stored]
+        # Also those that are indexed already: whoever indexed them may have ended before the texts were stored.
+        rows = [transaction_row(transaction) for transaction in transactions]
         # A payload is found once per id, where the id's first text is, however often it is stored again.
         firsts = {id_: texts[0][1] for id_, texts in known.items()}
         entries = []

@@ -103,7 +103,7 @@ class _Socket:
     def shake_hands(self, handshake: Any) -> None:
         """Log in; the driver knows how."""
         deadline = time.monotonic() + _CONNECT_SECONDS
-        request = handshake.next_message(None)
+        request = self._next(handshake, None)
         while request is not None:
             if request:
                 self._socket.sendall(request)
@@ -114,8 +114,15 @@ class _Socket:
                 if not byte:
                     raise ConnectionResetError("the server closed the connection")
                 answer += byte
-            request = handshake.next_message(bytes(answer[:-1]))
+            request = self._next(handshake, bytes(answer[:-1]))
         self._socket.settimeout(self._answer_seconds)
+
+    @staticmethod
+    def _next(handshake: Any, answer: bytes | None) -> Any:
+        try:
+            return handshake.next_message(answer)
+        except (AttributeError, LookupError, TypeError, ValueError) as error:
+            raise ConnectionError("whoever listens there does not speak as RethinkDB does") from error
 
     def recvall(self, length: int, _deadline: float | None) -> bytes:
         """Read so many bytes."""
@@ -251,7 +258,7 @@ class Connection:
         except ssl.SSLCertVerificationError as error:
             problem = f"{server}: its certificate is not vouched for by {server.tls_ca}: {error.verify_message}"
             raise ConfigurationError(problem, field="database.tls_ca") from error
-        except (OSError, ValueError, errors.ReqlDriverError) as error:
+        except (OSError, errors.ReqlDriverError) as error:
             if server.tls_ca is not None and isinstance(error, _WRONG_TLS) and not isinstance(error, ssl.SSLEOFError):
                 raise ConfigurationError(f"{server}: {server.tls_ca}: {error}", field="database.tls_ca") from error
             raise StorageUnavailable(f"{server} cannot be reached: {_told(error, server)}") from error

@@ -6,7 +6,7 @@ means one write, and one wait for the disk, for all that a batch of transactions
 Invariants:
 
 - An entry is added once, at the end, by one atomic write; none is ever taken away.
-- What an entry names is stored before the entry.
+- What an entry names may not be stored yet, or never, where its writer was killed: it is passed over.
 - A random key costs a page of the disk for itself, so there is at most one per transaction, output and payload.  Blocks
   are looked up by the places of the texts instead: texts that were appended together lie together there.
 """

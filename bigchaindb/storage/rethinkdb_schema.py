@@ -2,7 +2,8 @@
 
 Invariants:
 
-- Making is idempotent, and several processes may do it at once; one that was interrupted is completed by the next.
+- Making is idempotent, and several processes may do it at once: they take turns, because the server itself would make
+  two tables of one name.  One that was killed is found out by its making no progress, and the next goes on.
 - A ledger is opened only where every server is new enough and every table keeps the promise of `interface`: a write
   that has returned is on the disks of a majority (design.md section 4).  `bells` is exempt: it holds hints only.
 - A database with tables of somebody else's is left as it is.
@@ -12,6 +13,8 @@ Invariants:
 
 from __future__ import annotations
 
+import time
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,7 +23,7 @@ from bigchaindb.storage.rethinkdb_driver import r, version_of
 from bigchaindb.storage.rethinkdb_pool import Pool
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from bigchaindb.storage.rethinkdb_driver import Server
 
@@ -30,8 +33,10 @@ FORMAT_VERSION: Final = 1
 
 BELLS: Final = "bells"
 
-_TRIES: Final = 50
 _READY_SECONDS: Final = 30
+_TURN_SECONDS: Final = 0.05
+# A table takes a fraction of a second; a machine that is busy may take many times that.
+_STUCK_SECONDS: Final = 60.0
 _MENDED: Final = {"durability": "hard", "write_acks": "majority"}
 
 
@@ -118,6 +123,8 @@ def open_ledger(pool: Pool, *, create: bool) -> Opened:
     found = _survey(pool)
     version = version_of(found["versions"])
     tables = {table["name"]: table for table in found["tables"]}
+    if len(tables) < len(found["tables"]):
+        raise StorageMismatch(f"{server} has two tables of one name: drop one by its id in rethinkdb.table_config")
     if set(tables) - set(TABLES):
         others = ", ".join(sorted(set(tables) - set(TABLES)))
         raise StorageMismatch(f"{server} has tables that are not of a ledger: {others}; choose another database.name")
@@ -185,32 +192,68 @@ def _check_format(pool: Pool, *, create: bool) -> None:
 
 def _make(pool: Pool) -> None:
     name = pool.server.name
-    for _ in range(_TRIES):
-        try:
-            pool.administer(r.expr([name]).set_difference(r.db_list()).for_each(lambda missing: r.db_create(missing)))  # noqa: PLW0108 - r.db_create takes any number
-            for table, indexes in TABLES.items():
-                _make_table(pool, table, indexes)
-        except StorageUnavailable as error:
-            if "already exists" not in str(error):
-                raise
-        else:
-            break
-    else:
-        raise StorageUnavailable(f"{pool.server}: others keep making and dropping it")
-    pool.administer(r.db(name).wait(wait_for="ready_for_writes", timeout=_READY_SECONDS))
-    for table, indexes in TABLES.items():
-        if indexes:
-            pool.administer(r.table(table).index_wait())
+    with _turn(pool):
+        if name not in pool.administer(r.db_list()):
+            pool.administer(r.db_create(name))
+        for table, indexes in TABLES.items():
+            _make_table(pool, table, indexes)
+        pool.administer(r.db(name).wait(wait_for="ready_for_writes", timeout=_READY_SECONDS))
+        for table, indexes in TABLES.items():
+            if indexes:
+                pool.administer(r.table(table).index_wait())
+
+
+@contextmanager
+def _turn(pool: Pool) -> Iterator[None]:
+    """Be the only one who makes tables: whoever has made a certain empty database is."""
+    name = f"{pool.server.name}_init"
+    seen: object = None
+    seen_at = time.monotonic()
+    while not _is_mine(pool, name):
+        progress = pool.administer(r.expr([name, pool.server.name]).map(_names))
+        if progress != seen:
+            seen, seen_at = progress, time.monotonic()
+        elif time.monotonic() - seen_at > _STUCK_SECONDS:
+            if progress[0]:
+                raise StorageMismatch(f"{pool.server}: database {name} is in the way; choose another database.name")
+            _ignoring(pool, r.db_drop(name), "does not exist")
+        time.sleep(_TURN_SECONDS)
+    try:
+        yield
+    finally:
+        pool.administer(r.db_drop(name))
+
+
+def _names(database: Any) -> Any:
+    return r.branch(r.db_list().contains(database), r.db(database).table_list(), [])
+
+
+def _is_mine(pool: Pool, name: str) -> bool:
+    made = _ignoring(pool, r.db_create(name), "already exists")
+    if made is None:
+        return False
+    same = r.db("rethinkdb").table("db_config").filter({"name": name}).count()
+    if pool.administer(same) == 1:
+        return True
+    # Made through two servers at the same moment: both see both, and both try again.
+    mine = made["config_changes"][0]["new_val"]["id"]
+    pool.administer(r.db("rethinkdb").table("db_config").get(mine).delete())
+    return False
+
+
+def _ignoring(pool: Pool, query: Any, problem: str) -> Any:
+    """Run a query; None where it fails because somebody else was first."""
+    try:
+        return pool.administer(query)
+    except StorageUnavailable as error:
+        if problem not in str(error):
+            raise
+        return None
 
 
 def _make_table(pool: Pool, name: str, indexes: Mapping[str, Index]) -> None:
-    durability = "soft" if name == BELLS else "hard"
-    database = r.db(pool.server.name)
-    pool.administer(
-        r.expr([name])
-        .set_difference(database.table_list())
-        .for_each(lambda table: database.table_create(table, durability=durability))
-    )
+    if name not in pool.administer(r.table_list()):
+        pool.administer(r.table_create(name, durability="soft" if name == BELLS else "hard"))
     there = pool.administer(r.table(name).index_list())
     for index, made in indexes.items():
         if index not in there:
