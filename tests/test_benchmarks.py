@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
+
+import pytest
 
 from benchmarks import __main__, baseline, conditions, federation, ledger
 
-if TYPE_CHECKING:
-    import pytest
+
+@pytest.fixture(autouse=True)
+def _found_by_its_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The package under test must be found by what a benchmark starts, as an installed one is."""
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
 
 
 def test_the_names_of_the_benchmarks_are_told(capsys: pytest.CaptureFixture[str]) -> None:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bigchaindb.config import to_document
-from bigchaindb.exceptions import Fenced, StorageUnavailable
+from bigchaindb.exceptions import Fenced, InvalidValue, StorageUnavailable
 from bigchaindb.node.journal import MemoryJournal
 from bigchaindb.node.node import Node
 from bigchaindb.pipeline import worker
@@ -329,6 +329,14 @@ def test_what_a_restart_would_not_mend_is_fatal_and_logged(process: Process, rol
     (line,) = process.log.splitlines()
     assert f" ERROR {role}[" in line
     assert str(process.node.database_path) in line
+
+
+def test_what_trips_a_worker_ends_it_alone_and_is_logged(process: Process, monkeypatch: pytest.MonkeyPatch) -> None:
+    script = Script(threading.Event(), MORE, InvalidValue("what somebody stored"))
+    monkeypatch.setattr(worker, "_builder_maker", lambda _: lambda _: script)
+    with process.listening(process.order()):
+        assert worker.main("builder") not in {0, FATAL}
+    assert "InvalidValue: what somebody stored" in process.log.splitlines()[-1]
 
 
 def test_a_journal_that_cannot_be_opened_is_fatal(process: Process) -> None:
