@@ -18,7 +18,7 @@ import time
 import uuid
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 
@@ -27,7 +27,9 @@ from bigchaindb.storage.rethinkdb_driver import Connection, Server, r
 from bigchaindb.storage.rethinkdb_schema import TABLES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+T = TypeVar("T")
 
 ADDRESS_VARIABLE = "BIGCHAINDB_TEST_RETHINKDB"
 NO_SERVER = f"no RethinkDB: {ADDRESS_VARIABLE} is not set, and no `rethinkdb` is on PATH"
@@ -158,6 +160,17 @@ def own_server(*options: str) -> Iterator[ThrowAwayServer]:
         yield server
     finally:
         server.remove()
+
+
+def patiently(action: Callable[[], T]) -> T:
+    """Do something, again and again while the server is away or not ready."""
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            return action()
+        except StorageUnavailable:
+            assert time.monotonic() < deadline, "the RethinkDB server did not come back"
+            time.sleep(0.05)
 
 
 def new_name() -> str:

@@ -75,8 +75,8 @@ class Bells:
             if rung == 1:
                 # A process that was killed leaves its bell behind.
                 litter = r.row["at"].lt(r.now().to_epoch_time() - _LITTER_SECONDS)
-                self._pool.tell(r.table(BELLS).filter(litter).delete())
-            self._pool.tell(r.table(BELLS).insert(bell, conflict="replace"))
+                self._pool.hint(r.table(BELLS).filter(litter).delete())
+            self._pool.hint(r.table(BELLS).insert(bell, conflict="replace"))
         except BigchainDBError:
             # It was written: that nobody could be told is no reason to say it was not.
             return

@@ -95,20 +95,28 @@ class Blocks:
             return []
         query = r.table("blocks").between(start, r.maxval, left_bound="open").order_by(index="id").limit(limit)
         rows = self._store.rows("blocks", query)
+        page = self._whole(rows, start)
+        if rows and not page:
+            # It is there by now, or never was.
+            page = self._whole(self._store.find("blocks", [start + 1]), start)
+        return page
+
+    def _whole(self, rows: Sequence[Row], start: int) -> list[tuple[str, StoredBlock]]:
+        """Return the blocks behind a number up to the first that is missing: the trees are read one after the other.
+
+        Raises:
+            StorageMismatch: it is not only missing from what was read.
+        """
         page: list[tuple[str, StoredBlock]] = []
         for number, row in enumerate(rows, start=start + 1):
             if row.whole("id") != number:
-                # Stored while the trees were read one after the other.
-                self._check_stored(number)
+                if not self._store.find("blocks", [number], fields=("id",)):
+                    raise StorageMismatch(
+                        f"the ledger is damaged: table blocks has no document {number}, but later ones"
+                    )
                 break
             page.append((cursors.at(number), row.block()))
-        if rows and not page:
-            return self.page(cursor, 1)
         return page
-
-    def _check_stored(self, number: int) -> None:
-        if not self._store.find("blocks", [number], fields=("id",)):
-            raise StorageMismatch(f"the ledger is damaged: table blocks has no document {number}, but later ones")
 
     def of_ids(self, ids: Sequence[str]) -> dict[str, list[StoredBlock]]:
         """See `Storage.blocks`; whoever asks compares text and key, so any replica's answer will do."""

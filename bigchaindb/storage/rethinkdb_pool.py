@@ -100,14 +100,14 @@ class Pool:
         with self._connection() as connection:
             return connection.run(query)
 
-    def tell(self, query: Any) -> None:
-        """Send a query of no consequence, and do not wait for it.
+    def hint(self, query: Any) -> None:
+        """Run a query that writes what may be lost.
 
         Raises:
-            BigchainDBError: it could not even be sent.
+            BigchainDBError: see `rethinkdb_driver.translated`.
         """
         with self._connection() as connection:
-            connection.run(query, noreply=True, durability="soft")
+            connection.run(query, durability="soft")
 
     # --- connections -----------------------------------------------------------------------------------------
 

@@ -17,7 +17,7 @@ import pytest
 from bigchaindb.exceptions import StorageUnavailable
 from bigchaindb.storage.rethinkdb_driver import Server, r
 from bigchaindb.storage.rethinkdb_pool import Pool
-from tests.rethink import own_server
+from tests.rethink import own_server, patiently
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,21 +47,6 @@ def mortal_pool(mortal: ThrowAwayServer) -> Iterator[Pool]:
         yield found
 
 
-def until_it_answers(pool: Pool) -> int:
-    """Ask until there is an answer; return how often there was none."""
-    deadline = time.monotonic() + HANG_SECONDS
-    failures = 0
-    while True:
-        try:
-            assert pool.read(r.expr(7)) == 7
-        except StorageUnavailable:
-            failures += 1
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
-        else:
-            return failures
-
-
 # --- in good times -----------------------------------------------------------------------------------------
 
 
@@ -81,7 +66,7 @@ def test_one_thread_uses_one_connection(pool: Pool) -> None:
 def test_a_closed_pool_says_so(pool: Pool) -> None:
     pool.close()
     pool.close()
-    for ask in (pool.read, pool.write, pool.administer, pool.tell):
+    for ask in (pool.read, pool.write, pool.administer, pool.hint):
         with pytest.raises(StorageUnavailable, match="this connection is closed"):
             ask(r.expr(1))
 
@@ -141,7 +126,7 @@ def test_a_server_that_was_killed_and_is_back_is_found_again(
         with pytest.raises(StorageUnavailable):
             mortal_pool.read(r.expr(1))
     mortal.start()
-    until_it_answers(mortal_pool)
+    assert patiently(lambda: mortal_pool.read(r.expr(7))) == 7
     ours = [record.getMessage() for record in caplog.records if record.name.startswith("bigchaindb")]
     assert len(ours) == 2
     assert ours[0].startswith("database is away: RethinkDB 127.0.0.1:")
@@ -157,7 +142,7 @@ def test_while_the_server_is_away_most_calls_fail_without_asking_it(mortal: Thro
         problems.add(id(caught.value.__cause__))
     assert len(problems) < 100
     mortal.start()
-    until_it_answers(mortal_pool)
+    assert patiently(lambda: mortal_pool.read(r.expr(7))) == 7
 
 
 def test_who_asks_only_after_the_server_is_back_notices_nothing(mortal: ThrowAwayServer, mortal_pool: Pool) -> None:
@@ -180,5 +165,5 @@ def test_a_query_that_was_sent_when_the_server_died_is_not_sent_again(
         mortal.kill()
         assert isinstance(answer.exception(HANG_SECONDS), StorageUnavailable)
     mortal.start()
-    until_it_answers(mortal_pool)
+    assert patiently(lambda: mortal_pool.read(r.expr(7))) == 7
     assert mortal_pool.administer(users.get("berlin")) is None

@@ -1,0 +1,225 @@
+"""The backlog in RethinkDB, where nobody knows who came first."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import pytest
+
+from bigchaindb.exceptions import StorageMismatch
+from bigchaindb.storage import cursors
+from bigchaindb.storage.rethinkdb import RethinkStorage
+from bigchaindb.storage.rethinkdb_backlog import _joined
+from bigchaindb.storage.rethinkdb_driver import r
+from bigchaindb.storage.rethinkdb_places import moment, nth
+from bigchaindb.storage.rethinkdb_rows import transaction_row
+from bigchaindb.storage.rethinkdb_store import keep
+from tests.storage.make import digest, stored, transaction
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from bigchaindb.storage.rethinkdb_driver import Server
+
+HANG_SECONDS = 120.0
+SECOND = 1_000_000  # in places
+
+
+@pytest.fixture
+def storage(empty_ledger: Server) -> Iterator[RethinkStorage]:
+    with closing(RethinkStorage(empty_ledger, create=True)) as found:
+        yield found
+
+
+@pytest.fixture
+def other(empty_ledger: Server, storage: RethinkStorage) -> Iterator[RethinkStorage]:  # noqa: ARG001
+    with closing(RethinkStorage(empty_ledger, create=False)) as found:
+        yield found
+
+
+def names(storage: RethinkStorage, after: str | None, limit: int = 100) -> tuple[list[str], str | None]:
+    """What waits behind a cursor, and the cursor to read on from."""
+    entries = storage.backlog(after, limit)
+    known = {digest(name): name for name in "abcdefgh"}
+    return [known[entry.transaction.id] for entry in entries], entries[-1].cursor if entries else after
+
+
+def let_wait(storage: RethinkStorage, name: str, place: int) -> None:
+    """Do what a writer does whose clock, or whose last step, was slow."""
+    new = transaction(name)
+    storage._store.put("transactions", [transaction_row(new)], keep)
+    storage._postings.add([storage._postings.text(new.id, new.hash, place)])
+    row = {"id": moment(place), "at": 1.0, "waiting": [nth(place) + new.hash]}
+    storage._store.put("backlog", [row], _joined)
+
+
+# --- late arrivals -----------------------------------------------------------------------------------------
+
+
+def test_what_comes_late_behind_the_cursor_of_a_reader_is_given_to_it_once(storage: RethinkStorage) -> None:
+    storage.append_backlog([transaction("a"), transaction("b")], 1.0)
+    seen, cursor = names(storage, None)
+    assert seen == ["a", "b"]
+    let_wait(storage, "c", cursors.position(cursor) - SECOND // 2)
+    let_wait(storage, "d", cursors.position(cursor))
+    late, again = names(storage, cursor)
+    assert late == ["c", "d"]
+    assert again == cursor
+    storage.append_backlog([transaction("e")], 1.0)
+    assert names(storage, again)[0] == ["e"]
+    assert names(storage, None)[0] == ["c", "a", "b", "d", "e"] or names(storage, None)[0] == ["c", "a", "d", "b", "e"]
+
+
+def test_what_comes_later_than_that_is_found_from_the_beginning(storage: RethinkStorage) -> None:
+    storage.append_backlog([transaction("a")], 1.0)
+    _, cursor = names(storage, None)
+    let_wait(storage, "b", cursors.position(cursor) - 2 * SECOND)
+    assert names(storage, cursor)[0] == []
+    assert names(storage, None)[0] == ["b", "a"]
+
+
+def test_a_reader_that_begins_at_a_cursor_is_given_what_is_behind_it(
+    storage: RethinkStorage, other: RethinkStorage
+) -> None:
+    storage.append_backlog([transaction("a"), transaction("b")], 1.0)
+    cursor = storage.backlog(None, 1)[0].cursor
+    assert names(other, cursor)[0] == ["b"]
+    let_wait(storage, "c", cursors.position(cursor) - 5)
+    assert names(other, cursor)[0] == ["b"]
+
+
+def test_a_page_may_be_read_again(storage: RethinkStorage) -> None:
+    storage.append_backlog([transaction(name) for name in "abcd"], 1.0)
+    _, cursor = names(storage, None, 2)
+    assert names(storage, cursor, 2)[0] == ["c", "d"]
+    assert names(storage, cursor, 2)[0] == ["c", "d"]
+    assert names(storage, None)[0] == ["a", "b", "c", "d"]
+
+
+def test_what_one_thread_was_given_another_has_yet_to_read(storage: RethinkStorage) -> None:
+    storage.append_backlog([transaction("a")], 1.0)
+    _, cursor = names(storage, None)
+    let_wait(storage, "b", cursors.position(cursor) - 5)
+    assert names(storage, cursor)[0] == ["b"]
+    with ThreadPoolExecutor(1) as thread:
+        assert thread.submit(names, storage, None).result(HANG_SECONDS)[0] == ["b", "a"]
+
+
+def test_a_writer_does_not_come_before_one_whose_clock_is_ahead(storage: RethinkStorage, other: RethinkStorage) -> None:
+    other._store._places.learn(other._store._places._ahead_seconds + 10**6)
+    other._store._places._learnt_at += 10**6  # it need not ask for the time for long
+    other.append_backlog([transaction("a")], 1.0)
+    _, cursor = names(storage, None)
+    storage._store._places._learnt_at -= 10**6
+    storage.append_backlog([transaction("b")], 1.0)
+    assert names(storage, cursor)[0] == ["b"]
+
+
+def test_whoever_follows_the_backlog_of_many_writers_is_given_everything(empty_ledger: Server) -> None:
+    RethinkStorage(empty_ledger, create=True).close()
+    together = threading.Barrier(4)
+
+    def append(writer: int) -> None:
+        with closing(RethinkStorage(empty_ledger, create=False)) as storage:
+            together.wait(HANG_SECONDS)
+            for turn in range(15):
+                storage.append_backlog([transaction(f"{writer} {turn} {each}") for each in range(3)], 1.0)
+
+    def follow() -> set[str]:
+        seen: set[str] = set()
+        cursor = None
+        with closing(RethinkStorage(empty_ledger, create=False)) as storage:
+            while len(seen) < 4 * 15 * 3:
+                page = storage.backlog(cursor, 7)
+                if page:
+                    cursor = page[-1].cursor
+                    seen.update(entry.transaction.id for entry in page)
+                elif not storage.wait_for_change(1.0):
+                    cursor = None
+        return seen
+
+    with ThreadPoolExecutor(5) as threads:
+        followed = threads.submit(follow)
+        list(threads.map(append, range(4)))
+        assert followed.result(HANG_SECONDS) == {
+            digest(f"{writer} {turn} {each}") for writer in range(4) for turn in range(15) for each in range(3)
+        }
+
+
+# --- the same at the same moment ---------------------------------------------------------------------------
+
+
+def test_what_two_append_at_once_waits_once_and_leaves_for_good(storage: RethinkStorage, other: RethinkStorage) -> None:
+    same = [transaction(name) for name in "abcd"]
+    for turn in range(5):
+        together = threading.Barrier(2)
+
+        def append(each: RethinkStorage, together: threading.Barrier = together) -> None:
+            together.wait(HANG_SECONDS)
+            each.append_backlog(same, 1.0)
+
+        with ThreadPoolExecutor(2) as threads:
+            list(threads.map(append, (storage, other)))
+        assert storage.waiting([each.id for each in same]) == {each.id: [stored(each)] for each in same}, turn
+        assert set(names(storage, None)[0]) == set("abcd")
+        storage.drop_backlog(ids=[each.id for each in same])
+        assert storage.backlog_size() == 0
+        assert storage.backlog(None, 10) == []
+
+
+# --- writers that were killed ------------------------------------------------------------------------------
+
+
+def test_a_text_whose_writer_was_killed_before_it_could_wait_waits_when_it_is_written_again(
+    storage: RethinkStorage,
+) -> None:
+    new = transaction("a", payload="p")
+    storage._store.put("transactions", [transaction_row(new)], keep)
+    storage._postings.add([storage._postings.text(new.id, new.hash, 1_000)])
+    assert storage.waiting([new.id]) == {}
+    storage.append_backlog([new], 1.0)
+    assert storage.waiting([new.id]) == {new.id: [stored(new)]}
+    assert [id_ for _, id_ in storage.with_payload_hash(digest("p"), None, 10)] == [new.id]
+
+
+def test_a_text_that_was_indexed_but_not_stored_is_no_text_until_it_is_written_again(storage: RethinkStorage) -> None:
+    new = transaction("a")
+    storage._postings.add([storage._postings.text(new.id, new.hash, 1_000)])
+    assert storage.transactions([new.id]) == {}
+    storage.append_backlog([new], 1.0)
+    assert storage.transactions([new.id]) == {new.id: [stored(new)]}
+    assert names(storage, None)[0] == ["a"]
+
+
+# --- what is not as it was written -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("table", "row"),
+    [
+        ("backlog", {"id": "x", "at": 1.0, "waiting": ["000x"]}),
+        ("backlog", {"id": "1" * 13, "at": 1.0, "waiting": ["xxxx"]}),
+        ("backlog", {"id": "1" * 13, "at": 1.0, "waiting": "000x"}),
+        ("backlog", {"id": "1" * 13, "at": "now", "waiting": ["000x"]}),
+        ("postings", {"id": "t" + digest("a"), "of": ["x"]}),
+        ("postings", {"id": "t" + digest("a"), "of": [1]}),
+        ("transactions", {"id": transaction("a").hash, "tx": digest("a")}),
+        ("transactions", {"id": transaction("a").hash, "tx": digest("a"), "text": 1, "tag": ""}),
+        ("transactions", {"id": transaction("a").hash, "tx": digest("a"), "text": "x", "tag": "?"}),
+    ],
+)
+def test_a_document_that_was_not_written_here_is_named(
+    storage: RethinkStorage, table: str, row: dict[str, object]
+) -> None:
+    storage.append_backlog([transaction("a")], 1.0)
+    storage._store.write(r.table(table).insert(row, conflict="replace"))
+
+    def read() -> None:
+        storage.backlog(None, 10)
+        storage.transactions([digest("a")])
+
+    with pytest.raises(StorageMismatch, match=f"the ledger is damaged: table {table}"):
+        read()

@@ -1,0 +1,162 @@
+"""Blocks in RethinkDB have numbers without a gap, whoever writes and reads at the same time."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import pytest
+
+from bigchaindb.exceptions import StorageMismatch
+from bigchaindb.storage.rethinkdb import RethinkStorage
+from bigchaindb.storage.rethinkdb_driver import r
+from bigchaindb.storage.rethinkdb_pool import Pool
+from tests.storage.make import block, sighting, transaction
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from bigchaindb.storage.rethinkdb_driver import Server
+
+HANG_SECONDS = 120.0
+WRITERS = 4
+BLOCKS_EACH = 12
+
+
+@pytest.fixture
+def storage(empty_ledger: Server) -> Iterator[RethinkStorage]:
+    with closing(RethinkStorage(empty_ledger, create=True)) as found:
+        yield found
+
+
+def admin(storage: RethinkStorage, query: object) -> None:
+    with closing(Pool(storage._store._pool.server)) as pool:
+        pool.administer(query)
+
+
+def follow(server: Server, count: int) -> list[str]:
+    """Follow the blocks, a few at a time, until there are so many; return their texts."""
+    seen: list[str] = []
+    cursor = None
+    with closing(RethinkStorage(server, create=False)) as storage:
+        while len(seen) < count:
+            page = storage.blocks_after(cursor, 3)
+            if page:
+                cursor = page[-1][0]
+                seen += [each.text for _, each in page]
+            else:
+                assert storage.wait_for_change(HANG_SECONDS)
+    return seen
+
+
+def write(server: Server, writer: int, together: threading.Barrier) -> None:
+    with closing(RethinkStorage(server, create=False)) as storage:
+        together.wait(HANG_SECONDS)
+        for number in range(BLOCKS_EACH):
+            storage.write_block(block(f"{writer} {number}"))
+
+
+def test_whoever_follows_misses_no_block_however_many_write(empty_ledger: Server) -> None:
+    RethinkStorage(empty_ledger, create=True).close()
+    together = threading.Barrier(WRITERS)
+    count = WRITERS * BLOCKS_EACH
+    with ThreadPoolExecutor(WRITERS + 2) as threads:
+        followed = [threads.submit(follow, empty_ledger, count) for _ in range(2)]
+        written = [threads.submit(write, empty_ledger, writer, together) for writer in range(WRITERS)]
+        for each in written:
+            each.result(HANG_SECONDS)
+        one, other = (each.result(HANG_SECONDS) for each in followed)
+    assert one == other
+    assert sorted(one) == sorted(block(f"{w} {n}").text for w in range(WRITERS) for n in range(BLOCKS_EACH))
+
+
+def test_a_block_that_many_write_at_once_is_stored_once(empty_ledger: Server) -> None:
+    def write_all(number: int) -> None:
+        with closing(RethinkStorage(empty_ledger, create=False)) as storage:
+            for turn in range(10):
+                storage.write_block(block(str(turn)))
+                storage.write_block(block(f"{turn} of {number}"))
+
+    with closing(RethinkStorage(empty_ledger, create=True)) as storage:
+        with ThreadPoolExecutor(WRITERS) as threads:
+            list(threads.map(write_all, range(WRITERS)))
+        assert storage.block_count() == 10 + 10 * WRITERS
+        assert len({each.key for _, each in storage.blocks_after(None, 100)}) == 10 + 10 * WRITERS
+
+
+def test_only_one_of_many_becomes_the_genesis(empty_ledger: Server) -> None:
+    def create(number: int) -> str:
+        with closing(RethinkStorage(empty_ledger, create=False)) as storage:
+            first = transaction(f"genesis {number}")
+            return storage.create_genesis(block(f"genesis {number}", first), first).id
+
+    RethinkStorage(empty_ledger, create=True).close()
+    with ThreadPoolExecutor(WRITERS) as threads:
+        assert len(set(threads.map(create, range(WRITERS)))) == 1
+    with closing(RethinkStorage(empty_ledger, create=False)) as storage:
+        assert storage.block_count() == 1
+
+
+# --- what is not as it was written -------------------------------------------------------------------------
+
+
+def test_a_reader_stops_before_a_number_that_it_did_not_see(storage: RethinkStorage) -> None:
+    for name in "abc":
+        storage.write_block(block(name))
+    # The trees of a table are read one after the other, so 2 may be missing from what is read while 3 is there.
+    rows = storage._store.rows("blocks", r.table("blocks").filter(r.row["id"] != 2).order_by("id"))
+    page = storage._blocks._whole(rows, 0)
+    assert [found.text for _, found in page] == [block("a").text]
+
+
+def test_a_reader_that_saw_only_later_numbers_asks_again(storage: RethinkStorage) -> None:
+    for name in "abc":
+        storage.write_block(block(name))
+    rows = storage._store.rows("blocks", r.table("blocks").filter(r.row["id"] != 1).order_by("id"))
+    assert storage._blocks._whole(rows, 0) == []
+    assert [found.text for _, found in storage.blocks_after(None, 10)] == [block(name).text for name in "abc"]
+
+
+def test_a_block_that_is_gone_is_named(storage: RethinkStorage) -> None:
+    for name in "abc":
+        storage.write_block(block(name))
+    admin(storage, r.table("blocks").get(2).delete())
+    assert [found.text for _, found in storage.blocks_after(None, 1)] == [block("a").text]
+    for cursor, limit in ((None, 10), ("0000000000000001", 10), ("0000000000000001", 1)):
+        with pytest.raises(StorageMismatch, match="table blocks has no document 2, but later ones"):
+            storage.blocks_after(cursor, limit)
+
+
+def test_blocks_without_a_genesis_get_none(storage: RethinkStorage) -> None:
+    storage.write_block(block("a"))
+    assert storage.genesis() is None
+    with pytest.raises(StorageMismatch, match="the first of its blocks is no genesis"):
+        storage.create_genesis(block("G", transaction("g")), transaction("g"))
+
+
+# --- the transactions in a block ---------------------------------------------------------------------------
+
+
+def test_a_block_may_be_written_before_its_contents_and_under_false_ids(storage: RethinkStorage) -> None:
+    early = block("early", transaction("a"), transaction("b"))
+    storage.write_block(early)
+    storage.sight("node", [sighting(early)])
+    storage.append_backlog([transaction("a"), transaction("b", text="other")], 1.0)
+    for name in "ab":
+        (found,) = storage.standings("node", [transaction(name).id])[transaction(name).id]
+        assert (found.key, found.transaction_hash) == (early.key, transaction(name).hash)
+    assert storage.waiting([transaction("a").id]).keys() == {transaction("a").id}
+
+
+def test_a_transaction_that_waits_anew_stands_where_it_stood(storage: RethinkStorage) -> None:
+    new = transaction("a")
+    storage.append_backlog([new], 1.0)
+    storage.write_block(block("one", new))
+    storage.drop_backlog(ids=[new.id])
+    storage.append_backlog([new], 2.0)
+    storage.write_block(block("two", new))
+    storage.sight("node", [sighting(block("one", new), 1.0), sighting(block("two", new), 2.0)])
+    keys = [found.key for found in storage.standings("node", [new.id])[new.id]]
+    assert keys == [block("one", new).key, block("two", new).key]
