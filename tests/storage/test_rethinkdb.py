@@ -1,0 +1,302 @@
+"""A ledger in RethinkDB as a whole: nobody can tell it from its twins, and no kill loses what it has acknowledged."""
+
+from __future__ import annotations
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from bigchaindb.exceptions import InvalidValue, StorageMismatch, StorageUnavailable
+from bigchaindb.model.reference import OutputRef
+from bigchaindb.storage.memory import MemoryStorage
+from bigchaindb.storage.rethinkdb import RethinkStorage
+from bigchaindb.storage.rethinkdb_driver import Server, r
+from tests.rethink import empty, own_server, patiently
+from tests.storage.make import (
+    block,
+    decision,
+    digest,
+    effects,
+    output,
+    sighting,
+    stored,
+    transaction,
+    vote,
+)
+from tests.storage.test_twins import BLOCKS, STEPS, TRANSACTIONS, everything
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from bigchaindb.storage.interface import Storage
+    from tests.rethink import ThrowAwayServer
+    from tests.storage.test_twins import Step
+
+HANG_SECONDS = 120.0
+
+
+@pytest.fixture
+def storage(empty_ledger: Server) -> Iterator[RethinkStorage]:
+    with closing(RethinkStorage(empty_ledger, create=True)) as found:
+        yield found
+
+
+@pytest.fixture
+def other(empty_ledger: Server, storage: RethinkStorage) -> Iterator[RethinkStorage]:  # noqa: ARG001
+    with closing(RethinkStorage(empty_ledger, create=False)) as found:
+        yield found
+
+
+# --- twins -------------------------------------------------------------------------------------------------
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+@given(steps=STEPS)
+def test_nobody_can_tell_it_from_its_twin(kept_ledger: Server, steps: list[Step]) -> None:
+    empty(kept_ledger)
+    # Here genesis must be the first of the blocks, as it is in every ledger.
+    steps = [("create_genesis", (BLOCKS[0], TRANSACTIONS[0]), {}), *steps]
+    with closing(MemoryStorage()) as memory, closing(RethinkStorage(kept_ledger, create=True)) as storage:
+        twins: list[Storage] = [memory, storage]
+        results: list[list[Any]] = [
+            [getattr(twin, name)(*arguments, **named) for name, arguments, named in steps] for twin in twins
+        ]
+        assert results[0] == results[1]
+        assert in_no_order(everything(memory)) == in_no_order(everything(storage))
+
+
+def in_no_order(read: dict[str, Any]) -> dict[str, Any]:
+    """Leave out an order that is not promised: of the notes made at the same time by one node."""
+    return {**read, "open": [sorted(notes, key=repr) for notes in read["open"]]}
+
+
+# --- at the same moment ------------------------------------------------------------------------------------
+
+
+def at_once(storages: list[RethinkStorage], do: Any) -> list[Any]:
+    """Let each do something with its number, all at the same moment."""
+    together = threading.Barrier(len(storages))
+
+    def run(number: int) -> Any:
+        together.wait(HANG_SECONDS)
+        return do(storages[number], number)
+
+    with ThreadPoolExecutor(len(storages)) as threads:
+        return list(threads.map(run, range(len(storages))))
+
+
+def test_of_votes_that_arrive_at_once_one_stands_and_the_others_are_evidence(
+    storage: RethinkStorage, other: RethinkStorage
+) -> None:
+    four = [storage, other, storage, other]
+    for turn in range(10):
+        of = block(str(turn))
+        texts = at_once(four, lambda each, number, of=of: each.place_votes([vote(of, "node", str(number))])[0])
+        assert len(set(texts)) == 1
+        assert storage.votes([of.id]) == {of.id: {"node": texts[0]}}
+        kept = {row.text for row in storage.evidence(100) if row.block_id == of.id}
+        assert kept == {"0", "1", "2", "3"} - {texts[0]}
+
+
+def test_of_those_who_change_a_register_at_once_one_does(storage: RethinkStorage, other: RethinkStorage) -> None:
+    held = None
+    for turn in range(10):
+        swapped = at_once(
+            [storage, other, storage],
+            lambda each, number, held=held, turn=turn: each.swap_register("name", held, f"{turn} by {number}"),
+        )
+        assert swapped.count(True) == 1
+        held = f"{turn} by {swapped.index(True)}"
+        assert storage.registers(["name"]) == {"name": held}
+
+
+def test_of_decisions_for_one_place_in_a_log_one_stands(storage: RethinkStorage, other: RethinkStorage) -> None:
+    for sequence in range(1, 8):
+        texts = at_once(
+            [storage, other],
+            lambda each, number, sequence=sequence: each.append_decisions(
+                [decision(block(f"{sequence} {number}"), "node", sequence)]
+            )[0],
+        )
+        assert len(set(texts)) == 1
+        assert storage.decisions("node", sequence - 1, 10)[0].text == texts[0]
+
+
+# --- what is large, and what is odd ------------------------------------------------------------------------
+
+
+def test_the_largest_transactions_that_a_ledger_may_take_are_stored(storage: RethinkStorage) -> None:
+    # Each of these characters takes the most bytes on its way.
+    large = [transaction(str(each), text='\\"\x01' * (2**20 // 3 * 4)) for each in range(3)]
+    storage.append_backlog(large, 1.0)
+    assert storage.contents([each.hash for each in large]) == {each.hash: stored(each) for each in large}
+    assert [entry.transaction for entry in storage.backlog(None, 10)] == [stored(each) for each in large]
+
+
+@pytest.mark.parametrize("odd", ["x" * 200, "a\0b", "\ud800", ""])
+def test_what_cannot_be_a_key_is_not_found(storage: RethinkStorage, odd: str) -> None:
+    found: list[Any] = [
+        storage.contents([odd]),
+        storage.transactions([odd]),
+        storage.waiting([odd]),
+        storage.spenders([OutputRef(odd, 0)]),
+        storage.with_payload_hash(odd, None, 10),
+        storage.blocks([odd]),
+        storage.sightings("node", [odd]),
+        storage.standings("node", [odd]),
+        storage.votes([odd]),
+        storage.decisions_on([odd]),
+        storage.outputs_of(odd, spent=None, after=None, limit=10),
+        storage.rejections([odd]),
+        storage.registers([odd]),
+    ]
+    assert [each for each in found if each] == []
+
+
+@pytest.mark.parametrize("odd", ["x" * 200, "a\0b", "\ud800"])
+def test_what_cannot_be_a_key_is_not_stored(storage: RethinkStorage, odd: str) -> None:
+    with pytest.raises(InvalidValue):
+        storage.swap_register(odd, None, "text")
+    with pytest.raises(InvalidValue):
+        storage.settle(effects((OutputRef(odd, 0), ["alice"])))
+    assert storage.swap_register("name", None, "text") is True
+
+
+def test_a_text_that_is_no_unicode_is_not_stored(storage: RethinkStorage) -> None:
+    with pytest.raises(InvalidValue):
+        storage.append_backlog([replace(transaction("a"), text="\ud800")], 1.0)
+    assert storage.transactions([digest("a")]) == {}
+
+
+def test_whole_numbers_come_back_as_the_times_they_were(storage: RethinkStorage) -> None:
+    storage.append_backlog([transaction("a")], 2.0)
+    storage.sight("node", [sighting(block("a"), 3.0)])
+    assert isinstance(storage.backlog(None, 1)[0].received_at, float)
+    assert isinstance(storage.open_sightings("node", checked=True, limit=1)[0].seen_at, float)
+
+
+@pytest.mark.parametrize(
+    ("table", "row"),
+    [
+        ("votes", {"id": "x", "block": block("a").id, "node": 1, "text": "x"}),
+        ("decisions", {"id": "node/1", "node": "node", "block": block("a").id, "sequence": 1.5}),
+        ("sightings", {"id": f"node/{block('a').key}", "key": block("a").key, "block": 1}),
+        ("outputs", {"id": "x/y", "owners": ["alice"], "place": "1"}),
+        ("registers", {"id": "=name", "text": 7}),
+        ("blocks", {"id": 1, "key": "k", "block": block("a").id, "text": 1}),
+    ],
+)
+def test_a_document_that_was_not_written_here_is_named(
+    storage: RethinkStorage, table: str, row: dict[str, object]
+) -> None:
+    storage._store.write(r.table(table).insert(row, conflict="replace"))
+
+    def read() -> None:
+        storage.votes([block("a").id])
+        storage.decisions_on([block("a").id])
+        storage.sightings("node", [block("a").key])
+        storage.outputs_of("alice", spent=None, after=None, limit=10)
+        storage.registers(["name"])
+        storage.blocks([block("a").id])
+
+    with pytest.raises(StorageMismatch, match=f"the ledger is damaged: table {table}, document"):
+        read()
+
+
+# --- a server that is killed -------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def mortal() -> Iterator[ThrowAwayServer]:
+    with own_server() as server:
+        yield server
+
+
+class Writer:
+    """Somebody who writes one thing after the other, and notes what was acknowledged."""
+
+    def __init__(self, server: Server, number: int) -> None:
+        self.number = number
+        self.acknowledged: list[int] = []
+        self.failures = 0
+        self.stop = threading.Event()
+        self._storage = RethinkStorage(server, create=False)
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        turn = 0
+        with closing(self._storage) as storage:
+            while not self.stop.is_set():
+                name = f"{self.number} {turn}"
+                new = transaction(name, spends=[output(name)], payload=name)
+                try:
+                    storage.append_backlog([new], 1.0)
+                    storage.write_block(block(name, new))
+                    storage.sight("node", [sighting(block(name, new))])
+                    storage.place_votes([vote(block(name, new), "node", name)])
+                    storage.settle(effects((output(name, 1), ["alice"])))
+                except StorageUnavailable:
+                    self.failures += 1
+                    time.sleep(0.01)
+                    continue  # and do all of it again: that is harmless
+                self.acknowledged.append(turn)
+                turn += 1
+
+    def end(self) -> None:
+        self.stop.set()
+        self._thread.join(HANG_SECONDS)
+        assert not self._thread.is_alive()
+
+
+def test_what_was_acknowledged_survives_a_kill_and_everybody_goes_on_by_themselves(mortal: ThrowAwayServer) -> None:
+    server = Server("127.0.0.1", mortal.port, "killed")
+    patiently(lambda: RethinkStorage(server, create=True).close())
+    writers = [Writer(server, number) for number in range(3)]
+
+    def until_more_is_written() -> None:
+        goals = [len(writer.acknowledged) + 5 for writer in writers]
+        deadline = time.monotonic() + HANG_SECONDS
+        while any(len(writer.acknowledged) < goal for writer, goal in zip(writers, goals, strict=True)):
+            assert time.monotonic() < deadline, "a writer does not go on"
+            time.sleep(0.01)
+
+    for _ in range(3):
+        until_more_is_written()
+        mortal.kill()
+        mortal.start()
+    until_more_is_written()
+    for writer in writers:
+        writer.end()
+    assert sum(writer.failures for writer in writers) > 0
+
+    names = [f"{writer.number} {turn}" for writer in writers for turn in writer.acknowledged]
+    with closing(RethinkStorage(server, create=False)) as storage:
+        news = {name: transaction(name, spends=[output(name)], payload=name) for name in names}
+        assert storage.contents([new.hash for new in news.values()]).keys() == {new.hash for new in news.values()}
+        assert storage.waiting([new.id for new in news.values()]).keys() == {new.id for new in news.values()}
+        assert storage.spenders([output(name) for name in names]) == {output(name): [digest(name)] for name in names}
+        blocks = [found.key for _, found in storage.blocks_after(None, 10_000)]
+        assert len(blocks) == len(set(blocks)) == storage.block_count()
+        assert {block(name, news[name]).key for name in names} <= set(blocks)
+        assert storage.standings("node", [digest(name) for name in names]).keys() == {digest(name) for name in names}
+        votes = storage.votes([block(name).id for name in names])
+        assert votes == {block(name).id: {"node": name} for name in names}
+        held = [row.ref for row in storage.outputs_of("alice", spent=False, after=None, limit=10_000)]
+        assert len(held) == len(set(held))
+        assert {output(name, 1) for name in names} <= set(held)
+
+
+def test_a_server_that_is_away_when_a_ledger_is_opened_is_said_to_be(mortal: ThrowAwayServer) -> None:
+    server = Server("127.0.0.1", mortal.port, "killed")
+    mortal.kill()
+    for create in (False, True):
+        with pytest.raises(StorageUnavailable, match="cannot be reached"):
+            RethinkStorage(server, create=create)
+    mortal.start()
