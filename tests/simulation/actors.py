@@ -1,0 +1,195 @@
+"""The honest nodes of a world: real builders, voters and writers, each a process of its own over a faulty connection.
+
+Invariants:
+
+- A process that dies loses its memory; the node keeps its key, its journal and its configuration.
+- A process whose database is away starts afresh, and one that was fenced is gone, as in `bigchaindb.pipeline.worker`.
+- A process that is in the middle of a step is not stepped; others may be, meanwhile.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
+
+from bigchaindb.exceptions import Fenced, LedgerError, StorageUnavailable
+from bigchaindb.node.journal import MemoryJournal
+from bigchaindb.node.membership import check_may_change
+from bigchaindb.node.node import Node
+from bigchaindb.pipeline.builder import Builder
+from bigchaindb.pipeline.voter import Voter
+from tests.simulation.storage import SimulatedStorage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from bigchaindb.crypto import SigningKey
+    from bigchaindb.exceptions import TransactionError
+    from bigchaindb.model.transaction import Transaction
+    from tests.simulation.world import World
+
+__all__ = ["Crash", "Member", "Process", "Role"]
+
+T = TypeVar("T")
+
+_MAX_VOTERS: Final = 3
+
+
+class Crash(BaseException):
+    """The process is dead; nothing in it may catch this."""
+
+
+class Role(StrEnum):
+    """What a process of a node does."""
+
+    BUILDER = "builder"
+    VOTER = "voter"
+    WRITER = "writer"
+
+
+class _Worker(Protocol):
+    def step(self) -> bool: ...
+
+
+class Process:
+    """A process of a node."""
+
+    def __init__(self, member: Member, role: Role) -> None:
+        self.member = member
+        self.role = role
+        self.is_busy = False
+        self.is_killed = False
+        self.is_over = False
+        self._worker: _Worker | None = None
+        self._node: Node | None = None
+
+    def step(self) -> bool:
+        """Do what there is to do; tell whether there was anything."""
+        if self.is_over:
+            return False
+        self.is_busy = True
+        try:
+            if self._worker is None:
+                self._worker = self._start()
+            return self._worker.step()
+        except StorageUnavailable:
+            self.forget()
+        except Crash:
+            self.forget()
+        except Fenced:
+            self.is_over = True
+        finally:
+            self.is_busy = self.is_killed = False
+        return False
+
+    def _start(self) -> _Worker:
+        if self.role is Role.BUILDER:
+            return Builder(self._open())
+        return Voter(self._open(), self.member.journal)
+
+    def _open(self) -> Node:
+        member = self.member
+        federations = member.world.federations[: member.configured + 1]
+        return Node(
+            SimulatedStorage(member.world, self),
+            member.key,
+            federation=federations[-1],
+            earlier_federations=federations[:-1],
+            quorum=member.world.settings.quorum,
+            clock=member.clock,
+        )
+
+    def forget(self) -> None:
+        """Lose all memory; in the middle of a step, die at the next call."""
+        self.is_killed = self.is_busy
+        self._worker = self._node = None
+
+    def validate(self, transactions: list[Transaction]) -> list[TransactionError | None]:
+        """Say of each transaction why it may not be written here now, or None; nothing where there is no answer."""
+        return self._answer(lambda: self._open_writer().validate(transactions)) or []
+
+    def store(self, validated: list[Transaction]) -> bool:
+        """Store what this process found valid; tell whether that was acknowledged."""
+        return self._answer(lambda: self._store(validated)) or False
+
+    def may_change_federation(self) -> bool:
+        """Ask whether the federation may be changed now."""
+        return self._answer(self._may_change) or False
+
+    def _may_change(self) -> bool:
+        check_may_change(self._open_writer())
+        return True
+
+    def _open_writer(self) -> Node:
+        if self._node is None:
+            self._node = self._open()
+        return self._node
+
+    def _store(self, validated: list[Transaction]) -> bool:
+        if self._node is None:
+            return False  # whoever validated them is dead
+        self._node.store(validated)
+        return True
+
+    def _answer(self, ask: Callable[[], T]) -> T | None:
+        self.is_busy = True
+        try:
+            return ask()
+        except (StorageUnavailable, Crash):
+            self.forget()
+        except LedgerError:
+            pass
+        finally:
+            self.is_busy = self.is_killed = False
+        return None
+
+
+class Member:
+    """An honest node."""
+
+    def __init__(self, world: World, number: int, key: SigningKey, configured: int) -> None:
+        self.world = world
+        self.number = number
+        self.key = key
+        self.me = str(key.verifying_key)
+        self.configured = configured
+        self.journal = MemoryJournal()
+        self.is_up = True
+        self.is_cut_off = False
+        self.builder = Process(self, Role.BUILDER)
+        self.writer = Process(self, Role.WRITER)
+        self.voters = [Process(self, Role.VOTER)]
+
+    def clock(self) -> float:
+        """Unix seconds as this node believes."""
+        return self.world.clock_of(self.number)
+
+    @property
+    def processes(self) -> list[Process]:
+        return [self.builder, self.writer, *self.voters]
+
+    @property
+    def voter(self) -> Process:
+        """The voter that was started last."""
+        return self.voters[-1]
+
+    def replace_voter(self) -> None:
+        """Start another voter beside the one that is thought dead; that one may wake up."""
+        if len(self.voters) < _MAX_VOTERS:
+            self.voters.append(Process(self, Role.VOTER))
+
+    def bury_voters(self) -> None:
+        """Forget voters that ended; there is always one."""
+        self.voters = [v for v in self.voters if not v.is_over] or [Process(self, Role.VOTER)]
+
+    def crash(self) -> None:
+        """Lose the memory of every process."""
+        for process in self.processes:
+            process.forget()
+        # A dead process does not wake up, unlike one that is paused.
+        self.voters = [v for v in self.voters if v.is_busy] + [Process(self, Role.VOTER)]
+
+    def reconfigure(self, configured: int) -> None:
+        """Restart with another configuration."""
+        self.crash()
+        self.configured = configured

@@ -1,0 +1,262 @@
+"""Members who lie, with the storage that all members share and the keys that they have.
+
+They forge what they can sign and write what they please where it is theirs to write, or nobody's yet; they do not undo
+what stands in storage: that is what the journal is for, and it stops the node.
+
+Invariants:
+
+- A liar signs as itself and as strangers, never as an honest node.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from bigchaindb import canonical, crypto
+from bigchaindb.model.block import Block
+from bigchaindb.model.building import create_transaction, sign_transaction
+from bigchaindb.model.decision import Decision, Verdict
+from bigchaindb.model.rejection import Rejection
+from bigchaindb.model.timestamp import format_timestamp
+from bigchaindb.model.transaction import Transaction
+from bigchaindb.model.vote import Vote
+from bigchaindb.node.node import stored_block
+from bigchaindb.storage.memory import MemoryStorage
+from bigchaindb.storage.records import DecisionRow, NewTransaction, RejectionRow, StoredBlock, VoteRow
+from tests.ledgers import key, public, row
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bigchaindb.crypto import SigningKey
+    from tests.simulation.world import World
+
+__all__ = ["Liar"]
+
+_STRANGERS: Final = tuple(key(f"stranger {i}") for i in range(3))
+_YEARS_SECONDS: Final = 300_000_000.0
+_RECENT: Final = 6
+
+
+class Liar:
+    """A member who lies whenever it is asked to act."""
+
+    def __init__(self, world: World, number: int, signing_key: SigningKey) -> None:
+        self.number = number
+        self.key = signing_key
+        self.me = str(signing_key.verifying_key)
+        self._world = world
+        self._chance = world.chance
+        self._storage = MemoryStorage(world.database)
+        self._sequence = 0
+        self._lies = (
+            self._vote_both_ways,
+            self._vote,
+            self._vote,
+            self._take_places,
+            self._forge,
+            self._forge,
+            self._pair_rivals,
+            self._elect_others,
+            self._let_a_stranger_build,
+            self._misdate,
+            self._swap_contents,
+            self._corrupt,
+            self._mislead_the_index,
+            self._garble,
+            self._litter,
+            self._record,
+            self._withhold,
+        )
+
+    def lie(self) -> None:
+        """Do one of these."""
+        self._chance.choice(self._lies)()
+
+    # --- votes -----------------------------------------------------------------------------------------------
+
+    def _recent(self) -> list[StoredBlock]:
+        return list(self._world.database.contents.blocks.values())[1:][-_RECENT:]
+
+    def _place(self, block_id: str, reason: str | None, by: SigningKey | None = None) -> None:
+        signing_key = by or self.key
+        vote = Vote.sign(block_id, self._world.genesis.block.id, reason, self._now(), signing_key)
+        self._storage.place_votes([VoteRow(block_id, vote.node, vote.text)])
+
+    def _vote_both_ways(self) -> None:
+        for block in self._recent()[-2:]:
+            for reason in self._chance.sample([None, "because"], 2):
+                self._place(block.id, reason)
+
+    def _vote(self) -> None:
+        reason = self._chance.choice([None, None, "because"])
+        for block in self._recent():
+            self._place(block.id, reason)
+
+    def _take_places(self) -> None:
+        """Put junk where honest nodes are to vote."""
+        for block in self._recent()[-2:]:
+            vote = Vote.sign(block.id, self._world.genesis.block.id, "because", self._now(), self.key)
+            for member in self._world.members:
+                junk = self._chance.choice(["junk", "", vote.text, vote.text.replace(self.me, member.me)])
+                self._storage.place_votes([VoteRow(block.id, member.me, junk)])
+
+    def _withhold(self) -> None:
+        """Say nothing."""
+
+    # --- blocks ----------------------------------------------------------------------------------------------
+
+    def _now(self) -> str:
+        return format_timestamp(self._world.clock_of(self.number))
+
+    def _some(self, *, unsent: bool = False) -> list[Transaction]:
+        """Some transactions in any order, of any fate, rivals among them; with or without what nobody has stored."""
+        contents = self._world.database.contents
+        signed = [s.transaction for s in self._world.clients.signed.values()]
+        signed = [t for t in signed if unsent or t.hash in contents.transactions]
+        waiting = [t for t in signed if t.hash in contents.backlog]
+        chosen = self._chance.choice([signed, waiting or signed])
+        return self._chance.sample(chosen, min(len(chosen), self._chance.randrange(1, 5)))
+
+    def _build(
+        self,
+        transactions: Sequence[Transaction],
+        *,
+        at: str | None = None,
+        voters: Sequence[str] = (),
+        by: SigningKey | None = None,
+    ) -> Block:
+        return Block.build(
+            transactions,
+            ledger=self._world.genesis.block.id,
+            voters=voters or self._world.federations[-1],
+            timestamp=at or self._now(),
+            key=by or self.key,
+        )
+
+    def _write(self, stored: StoredBlock, transactions: Sequence[Transaction]) -> None:
+        rows = [row(t) for t in transactions if t.hash not in self._world.database.contents.transactions]
+        self._storage.append_backlog(rows, float(self._now()))
+        self._storage.write_block(stored)
+        if self._chance.random() < 0.7:
+            self._place(stored.id, None)
+
+    def _publish(self, block: Block, transactions: Sequence[Transaction], ids: Sequence[str] = ()) -> None:
+        self._write(stored_block(block, ids or [t.id for t in transactions]), transactions)
+
+    def _forge(self) -> None:
+        """Build what no honest node would: rivals together, children first, what is spent or decided already."""
+        if some := self._some():
+            self._publish(self._build(some), some)
+
+    def _pair_rivals(self) -> None:
+        """Build two that spend the same, nothing else being wrong with either."""
+        waiting = self._world.database.contents.backlog
+        known = [s.transaction for s in self._world.clients.signed.values() if s.transaction.hash in waiting]
+        pairs = [(a, b) for i, a in enumerate(known) for b in known[:i] if {*a.inputs} & {*b.inputs}]
+        if pairs:
+            pair = self._chance.choice(pairs)
+            block = self._build(pair)
+            self._publish(block, pair)
+            self._place(block.id, None)
+
+    def _elect_others(self) -> None:
+        """Build for an electorate of one's own, all of which votes at once."""
+        electorate = [self.key, *_STRANGERS[: self._chance.randrange(4)]]
+        honest = self._chance.choice(self._world.members)
+        if some := self._some():
+            # An honest node in it may think that it was elected.
+            block = self._build(some, voters=[*public(electorate), honest.me][: self._chance.randrange(1, 6)])
+            self._publish(block, some)
+            for member in electorate:
+                self._place(block.id, None, member)
+
+    def _let_a_stranger_build(self) -> None:
+        if some := self._some():
+            block = self._build(some, by=_STRANGERS[0])
+            self._publish(block, some)
+            for stranger in _STRANGERS:
+                self._place(block.id, None, stranger)
+
+    def _misdate(self) -> None:
+        ahead = self._chance.choice([_YEARS_SECONDS, _YEARS_SECONDS, 300.0, -300.0, -3600.0])
+        waiting = [t for t in self._some() if t.hash in self._world.database.contents.backlog]
+        if waiting:
+            block = self._build(waiting, at=format_timestamp(self._world.now + ahead))
+            self._publish(block, waiting)
+            self._place(block.id, None)
+
+    def _swap_contents(self) -> None:
+        """Name other transactions than those that the root covers."""
+        one, other = self._some(), self._some()
+        if one and len(one) == len(other):
+            document = canonical.loads(self._build(one).text, "block")
+            document["transactions"] = [t.hash for t in other]
+            block = Block.from_text(canonical.dumps(document))
+            self._publish(block, [*one, *other], [t.id for t in other])
+
+    def _corrupt(self) -> None:
+        """Store junk under the id of an honest block."""
+        for stored in self._recent()[-1:]:
+            document = canonical.loads(stored.text, "block")
+            document["signature"] = self.key.sign("junk")
+            text = canonical.dumps(document)
+            junk = StoredBlock(crypto.hash_data(text), stored.id, text, stored.transactions, stored.transaction_ids)
+            self._storage.write_block(junk)
+
+    def _mislead_the_index(self) -> None:
+        """Index a block under ids that are not those of its contents."""
+        some, others = self._some(), self._some()
+        if some and len(some) == len(others):
+            self._publish(self._build(some), some, [t.id for t in others])
+
+    # --- the rest --------------------------------------------------------------------------------------------
+
+    def _garble(self) -> None:
+        """Store honest transactions with fulfillments that do not fulfil, before or after the honest texts."""
+        for transaction in self._some(unsent=True):
+            document = transaction.to_dict()
+            for fulfillment in document["transaction"]["fulfillments"]:
+                fulfillment["fulfillment"] = self._chance.choice(["cf:4:junk", None])
+            junk = Transaction.from_dict(document)
+            self._storage.append_backlog([row(junk)], float(self._now()))
+
+    def _litter(self) -> None:
+        """Store what is no transaction, and a CREATE by a stranger."""
+        text = f"junk {self._chance.random()}"
+        claimed = self._chance.choice([t.id for t in self._some()] or ["0" * 64])
+        self._storage.append_backlog([NewTransaction(crypto.hash_data(text), claimed, text)], float(self._now()))
+        stranger = _STRANGERS[0]
+        unsigned = create_transaction(public(stranger), public(self.key), [], "CREATE", timestamp=self._now())
+        signed = sign_transaction(unsigned, {public(stranger)[0]: stranger}, {})
+        self._storage.append_backlog([row(Transaction.from_dict(signed))], float(self._now()))
+
+    def _record(self) -> None:
+        """Record a verdict at will, and reject what is honest."""
+        ledger = self._world.genesis.block.id
+        for block in self._recent()[-2:]:
+            self._sequence += 1
+            verdict = self._chance.choice(list(Verdict))
+            decision = Decision.sign(
+                ledger=ledger,
+                sequence=self._sequence,
+                block_id=block.id,
+                verdict=verdict,
+                previous=None,
+                timestamp=self._now(),
+                key=self.key,
+            )
+            is_valid = verdict is Verdict.VALID
+            told = DecisionRow(self.me, self._sequence, block.id, is_valid, decision.text, 1, self._now())
+            self._storage.append_decisions([told])
+        for transaction in self._some():
+            rejection = Rejection.sign(
+                ledger=ledger,
+                transaction_hash=transaction.hash,
+                transaction_id=transaction.id,
+                reason="because",
+                evidence=None,
+                timestamp=self._now(),
+                key=self.key,
+            )
+            self._storage.reject([RejectionRow(transaction.hash, transaction.id, self.me, rejection.text)])

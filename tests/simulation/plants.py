@@ -1,0 +1,324 @@
+"""Bugs to plant, one at a time, so that one knows that worlds would show them.
+
+Those of design.md 3.5 broke a promise in the model that the rules were made with; the others are mistakes that ledgers
+have been made with.  Nothing here is in the product: a plant changes it in this process, and puts it back.
+
+Invariants:
+
+- Every plant is one mistake, as somebody might make it: the smallest change that forgets the rule.
+- `CAUGHT_BY` names a world in which a promise breaks with the plant, among the first 2,000.
+"""
+
+from __future__ import annotations
+
+import math
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
+from unittest.mock import patch
+
+from bigchaindb import crypto
+from bigchaindb.consensus import judging, selection
+from bigchaindb.consensus.facts import Facts
+from bigchaindb.consensus.judging import No, judge
+from bigchaindb.consensus.tally import tally
+from bigchaindb.exceptions import Fenced, JournalError, StorageUnavailable
+from bigchaindb.model.federations import Federations
+from bigchaindb.model.timestamp import format_timestamp
+from bigchaindb.model.vote import Vote
+from bigchaindb.node import seat as seats
+from bigchaindb.node import view as views
+from bigchaindb.node.journal import CastVote, entry_line
+from bigchaindb.node.seat import Seat
+from bigchaindb.node.view import LedgerView
+from bigchaindb.pipeline import voter as voters
+from bigchaindb.pipeline.voter import Voter
+from bigchaindb.storage import memory
+from bigchaindb.storage.records import Sighting
+from tests.simulation import actors
+from tests.simulation.storage import SimulatedStorage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+__all__ = ["CAUGHT_BY", "PLANTS", "planted"]
+
+# What is changed: (owner, name, what stands there instead).
+_Change = tuple[Any, str, Any]
+
+
+# --- design.md 3.5 -----------------------------------------------------------------------------------------
+
+
+def _place_before_head() -> list[_Change]:
+    return [(Seat, "advance", _advance(["journal", "places", "head"]))]
+
+
+def _journal_after_head() -> list[_Change]:
+    return [(Seat, "advance", _advance(["head", "journal", "places"]))]
+
+
+def _advance(order: list[str]) -> Any:
+    @contextmanager
+    def advance(self: Any, ballots: Any, rulings: Any) -> Iterator[None]:
+        head = replace(self.head, generation=self.head.generation + 1, votes=(), decisions=())
+        head, votes = self._sign_votes(head, ballots)
+        head, decisions = self._sign_decisions(head, rulings)
+
+        def swap() -> None:
+            if not self._storage.swap_register(f"head/{self._me}", self.head.to_text(), head.to_text()):
+                raise Fenced("another voter has taken this node's seat")
+
+        line = entry_line(head.epoch, head.generation, votes, decisions)
+        steps: dict[str, Callable[[], None]] = {
+            "journal": lambda: self._journal.append(line),
+            "places": lambda: self._fill(head),
+            "head": swap,
+        }
+        for step in order:
+            steps[step]()
+        yield
+        self.head = head
+        for vote in votes:
+            self._open_votes[vote.block_id] = CastVote(vote.block_id, vote.is_valid, crypto.hash_data(vote.text))
+        for decision in decisions:
+            self._open_votes.pop(decision.block_id, None)
+
+    return advance
+
+
+def _successor_leaves_places() -> list[_Change]:
+    fill = Seat._fill
+
+    def fill_own(self: Any, head: Any) -> None:
+        if head is not self.head:
+            fill(self, head)
+
+    return [(Seat, "_fill", fill_own)]
+
+
+def _votes_before_epoch() -> list[_Change]:
+    take = Seat.take
+
+    def take_late(storage: Any, key: Any, genesis: Any, journal: Any, clock: Any) -> Seat:
+        name = f"head/{key.verifying_key}"
+        old = seats._read_head(storage.registers([name]).get(name), genesis)
+        head = replace(old, epoch=old.epoch + 1)
+        early = Seat(storage, key, ledger=genesis.block.id, journal=journal, clock=clock, head=head)
+        early._fill(head)
+        try:
+            early._compare_with_journal()
+        except JournalError:
+            return take(storage, key, genesis, journal, clock)
+        seat = take(storage, key, genesis, journal, clock)
+        seat._open_votes = early._open_votes
+        return seat
+
+    return [(Seat, "take", staticmethod(take_late))]
+
+
+def _hasty_membership() -> list[_Change]:
+    return [(actors, "check_may_change", lambda _node: None)]
+
+
+def _rule_2_across_federations() -> list[_Change]:
+    return [(Facts, "is_valid_at_present", Facts.is_valid)]
+
+
+def _blind_tie_break() -> list[_Change]:
+    return [(selection, "_could_be_built", lambda *_: True)]
+
+
+def _no_stall() -> list[_Change]:
+    return [(LedgerView, "_is_patient", lambda _self, note, _times: note.verdict is None)]
+
+
+def _keep_neighbours() -> list[_Change]:
+    take = selection._Room.take
+    return [(selection._Room, "take", lambda self, transaction, _tries: take(self, transaction, 0))]
+
+
+def _years_ahead() -> list[_Change]:
+    return [(judging, "MAX_AHEAD_SECONDS", math.inf)]
+
+
+def _unlimited_doubling() -> list[_Change]:
+    return [(views, "_STALL_DOUBLINGS", 60)]
+
+
+def _clear_when_built() -> list[_Change]:
+    write_block = SimulatedStorage.write_block
+
+    def write_and_clear(self: Any, block: Any) -> None:
+        write_block(self, block)
+        self.drop_backlog(ids=block.transaction_ids)
+
+    return [(SimulatedStorage, "write_block", write_and_clear)]
+
+
+# --- others ------------------------------------------------------------------------------------------------
+
+
+def _count_ballots() -> list[_Change]:
+    def count(_voters: Any, votes: Any, quorum: Any) -> bool | None:
+        return tally(list(votes), votes, quorum) if votes else None
+
+    return [(voters, "tally", count)]
+
+
+def _act_before_durable() -> list[_Change]:
+    def step(self: Any) -> bool:
+        now = self._node.clock()
+        noted = self._note_new_blocks(now)
+        self._load_open(now)
+        ballots = self._ballots(now, [])
+        for ballot in ballots:
+            vote = Vote.sign(ballot.block_id, self._node.ledger, ballot.reason, format_timestamp(now), self._node.key)
+            self._open[ballot.block_id].votes[self._node.me] = vote
+        rulings, effects = self._rulings()
+        if rulings:
+            self._cast([], rulings, effects)
+        if ballots:
+            self._cast(ballots, [], [])
+        return noted or bool(ballots) or bool(rulings)
+
+    return [(Voter, "step", step)]
+
+
+def _no_check_inside_block() -> list[_Change]:
+    spends = judging._judge_spends
+
+    def one_by_one(block: Any, transactions: Any, facts: Any) -> No | None:
+        return next((no for t in transactions if (no := spends(block, [t], facts))), None)
+
+    return [(judging, "_judge_spends", one_by_one)]
+
+
+def _makers_voters() -> list[_Change]:
+    return [(Federations, "__contains__", lambda _self, _voters: True)]
+
+
+def _error_as_no() -> list[_Change]:
+    def judge_or_refuse(*arguments: Any) -> Any:
+        try:
+            return judge(*arguments)
+        except StorageUnavailable as error:
+            return No(str(error))
+
+    return [(voters, "judge", judge_or_refuse)]
+
+
+def _sign_anew() -> list[_Change]:
+    fill = Seat._fill
+
+    def sign_and_fill(self: Any, head: Any) -> None:
+        if head is self.head:
+            now = format_timestamp(self._clock())
+            old = [Vote.from_text(text) for text in head.votes]
+            new = [Vote.sign(v.block_id, v.previous_block, v.reason, now, self._key).text for v in old]
+            head = replace(head, votes=tuple(new))
+        fill(self, head)
+
+    return [(Seat, "_fill", sign_and_fill)]
+
+
+def _contents_by_id() -> list[_Change]:
+    keep = memory._keep
+
+    def keep_by_id(contents: Any, transaction: Any) -> Any:
+        standing = contents.texts.get(transaction.id)
+        return standing[0] if standing else keep(contents, transaction)
+
+    return [(memory, "_keep", keep_by_id)]
+
+
+def _cursor_before_note() -> list[_Change]:
+    def note(self: Any, now: float) -> bool:
+        page = self._storage.blocks_after(self._cursor, 16)
+        if not page:
+            return False
+        if not self._storage.swap_register(self._cursor_register, self._cursor, page[-1][0]):
+            raise Fenced("another voter has moved this node's cursor")
+        self._cursor = page[-1][0]
+        known = self._storage.sightings(self._node.me, [stored.key for _, stored in page])
+        for _, stored in page:
+            if stored.key not in known:
+                sighting = Sighting(stored.key, stored.id, now, checked=self._is_whole(stored))
+                self._storage.sight(self._node.me, [sighting])
+        return True
+
+    return [(Voter, "_note_new_blocks", note)]
+
+
+def _unfenced() -> list[_Change]:
+    swap = SimulatedStorage.swap_register
+
+    def swap_anyway(self: Any, name: str, expected: str | None, new: str | None) -> bool:
+        found = expected if not name.startswith("head/") else self._shared.contents.registers.get(name)
+        return swap(self, name, found, new)
+
+    return [(SimulatedStorage, "swap_register", swap_anyway)]
+
+
+def _junk_keeps_out() -> list[_Change]:
+    return [(Seat, "_retry", lambda _self, _row, _text: None)]
+
+
+def _stall_frees_the_voter() -> list[_Change]:
+    standings = LedgerView.standings
+
+    def forget_stalled(self: Any, ids: Any) -> Any:
+        return {
+            txid: [replace(s, backed=s.backed and s.live) for s in found]
+            for txid, found in standings(self, ids).items()
+        }
+
+    return [(LedgerView, "standings", forget_stalled)]
+
+
+def _vote_in_the_past() -> list[_Change]:
+    return [(Voter, "_may_vote", lambda self, block: self._seat.vote_on(block.block.id) is None)]
+
+
+def _decide_before_inputs() -> list[_Change]:
+    return [(Voter, "_inputs_decided", lambda *_: True)]
+
+
+PLANTS: Final[dict[str, Callable[[], list[_Change]]]] = {
+    "act-before-durable": _act_before_durable,
+    "blind-tie-break": _blind_tie_break,
+    "clear-when-built": _clear_when_built,
+    "contents-by-id": _contents_by_id,
+    "count-ballots": _count_ballots,
+    "cursor-before-note": _cursor_before_note,
+    "decide-before-inputs": _decide_before_inputs,
+    "error-as-no": _error_as_no,
+    "hasty-membership": _hasty_membership,
+    "journal-after-head": _journal_after_head,
+    "junk-keeps-out": _junk_keeps_out,
+    "keep-neighbours": _keep_neighbours,
+    "makers-voters": _makers_voters,
+    "no-check-inside-block": _no_check_inside_block,
+    "no-stall": _no_stall,
+    "place-before-head": _place_before_head,
+    "rule-2-across-federations": _rule_2_across_federations,
+    "sign-anew": _sign_anew,
+    "stall-frees-the-voter": _stall_frees_the_voter,
+    "successor-leaves-places": _successor_leaves_places,
+    "unfenced": _unfenced,
+    "unlimited-doubling": _unlimited_doubling,
+    "vote-in-the-past": _vote_in_the_past,
+    "votes-before-epoch": _votes_before_epoch,
+    "years-ahead": _years_ahead,
+}
+
+CAUGHT_BY: Final[dict[str, int]] = {}
+
+
+@contextmanager
+def planted(name: str) -> Iterator[None]:
+    """Let a bug be there while the body runs."""
+    with ExitStack() as stack:
+        for owner, attribute, instead in PLANTS[name]():
+            stack.enter_context(patch.object(owner, attribute, instead))
+        yield
