@@ -184,7 +184,10 @@ class Store:
             # Bound outside the function, or the server would make it anew for every document.
             query = literal(chunk).do(
                 lambda known: (
-                    r.table(table).get_all(r.args(known.keys())).replace(lambda row: change(row, known[row["id"]]))
+                    r.table(table)
+                    .get_all(r.args(known.keys()))
+                    # Found, and deleted by somebody else before its turn came: it is null then.
+                    .replace(lambda row: r.branch(row.eq(None), None, change(row, known[row["id"]])))
                 )
             )
             self.write(query)

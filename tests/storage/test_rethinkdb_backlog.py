@@ -223,3 +223,23 @@ def test_a_document_that_was_not_written_here_is_named(
 
     with pytest.raises(StorageMismatch, match=f"the ledger is damaged: table {table}"):
         read()
+
+
+def test_nodes_that_clear_the_same_entries_at_once_are_not_in_each_others_way(
+    storage: RethinkStorage, other: RethinkStorage
+) -> None:
+    together = threading.Barrier(2)
+
+    def clear(mine: RethinkStorage, ids: list[str]) -> None:
+        together.wait(HANG_SECONDS)
+        mine.drop_backlog(ids=ids)
+
+    with ThreadPoolExecutor(2) as pool:
+        for number in range(60):
+            new = [transaction(f"{number}.{i}") for i in range(3)]
+            for each in new:
+                storage.append_backlog([each], 1.0)
+            ids = [each.id for each in new]
+            for done in [pool.submit(clear, each, ids) for each in (storage, other)]:
+                done.result(HANG_SECONDS)
+    assert storage.backlog_size() == 0
