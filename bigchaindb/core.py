@@ -18,10 +18,8 @@ from bigchaindb import canonical, crypto
 from bigchaindb import config as configuration
 from bigchaindb.config import Config
 from bigchaindb.consensus.fulfillments import check_fulfillments
-from bigchaindb.crypto import SigningKey
 from bigchaindb.exceptions import (
     ConfigurationError,
-    InvalidKey,
     InvalidValue,
     MissingKey,
     OperationError,
@@ -33,13 +31,15 @@ from bigchaindb.model.building import as_inputs, create_transaction, sign_transa
 from bigchaindb.model.shape import Shape, shown
 from bigchaindb.model.timestamp import format_timestamp
 from bigchaindb.model.transaction import Operation, Transaction, check_size, document_text
+from bigchaindb.model.unlocking import as_secrets, as_signing_keys
 from bigchaindb.node.opening import open_node
-from bigchaindb.node.queries import Queries, Status
+from bigchaindb.node.queries import Queries
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from bigchaindb.model.reference import OutputRef
+    from bigchaindb.model.status import Status
     from bigchaindb.model.transaction import Output
 
 __all__ = ["Bigchain"]
@@ -150,8 +150,8 @@ class Bigchain:
             MissingKey: a key or secret is missing; the message names the public key.
             TransactionDoesNotExist: an input is not in the ledger.
         """
-        keys = _signing_keys(private_keys)
-        preimages = _preimages(secrets)
+        keys = as_signing_keys(private_keys)
+        preimages = as_secrets(secrets)
         most = self._node.max_transaction_bytes
         spent = self._spent_outputs(Transaction.from_dict(tx, most))
         with suppress(MissingKey):
@@ -364,33 +364,3 @@ def _numbered(error: TransactionError, index: int) -> TransactionError:
     error.args = (f"{place}: {error}",)
     error.field = f"{place}.{error.field}" if error.field else place
     return error
-
-
-def _signing_keys(private_keys: Any) -> dict[str, SigningKey]:
-    """Return the keys given, one or several, by their public halves."""
-    listed = private_keys if isinstance(private_keys, list | tuple) else [private_keys]
-    keys = {}
-    for i, private_key in enumerate(listed):
-        try:
-            key = SigningKey(private_key)
-        except InvalidKey as error:
-            place = "private_keys" if listed is not private_keys else f"private_keys[{i}]"
-            raise InvalidKey(f"{place}: {error}", field=place) from error
-        keys[str(key.verifying_key)] = key
-    return keys
-
-
-def _preimages(secrets: Any) -> list[bytes]:
-    if not isinstance(secrets, list | tuple):
-        raise _shape.fail("secrets", f"must be a list of secrets, not a {type(secrets).__name__}")  # it may be a secret
-    preimages = []
-    for i, secret in enumerate(secrets):
-        place = f"secrets[{i}]"
-        if not isinstance(secret, str | bytes):
-            raise _shape.fail(place, f"must be str or bytes, not a {type(secret).__name__}")
-        try:
-            preimages.append(secret if isinstance(secret, bytes) else secret.encode())
-        except UnicodeEncodeError:
-            # None of it in the message, nor as a cause: it is a secret.
-            raise _shape.fail(place, "has a lone surrogate, which UTF-8 cannot carry") from None
-    return preimages

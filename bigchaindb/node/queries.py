@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from enum import StrEnum
 from graphlib import TopologicalSorter
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
@@ -31,6 +30,7 @@ from bigchaindb.model.decision import Verdict
 from bigchaindb.model.merkle import leaf_hash
 from bigchaindb.model.reference import OutputRef
 from bigchaindb.model.rejection import Rejection
+from bigchaindb.model.status import Status
 from bigchaindb.node.recorded import recorded_decisions
 from bigchaindb.node.view import read_vote
 
@@ -46,17 +46,6 @@ __all__ = ["Queries", "Status"]
 
 _PAGE: Final = 500
 _WAIT_SECONDS: Final = 1.0
-
-
-class Status(StrEnum):
-    """How far a transaction has come."""
-
-    BACKLOG = "backlog"
-    UNDECIDED = "undecided"
-    VALID = "valid"
-    REJECTED = "rejected"
-    UNKNOWN = "unknown"
-
 
 _STILL: Final = {
     Status.BACKLOG: "still waits in the backlog (is a node running? `bigchaindb status` says so)",
