@@ -8,7 +8,8 @@ Invariants:
 - An entry is added once, at the end, by one atomic write; none is ever taken away.
 - What an entry names may not be stored yet, or never, where its writer was killed: it is passed over.
 - A random key costs a page of the disk for itself, so there is at most one per transaction, output and payload.  Blocks
-  are looked up by the places of the texts instead: texts that were appended together lie together there.
+  are looked up by the moments of the texts instead: texts that were appended together lie together there.
+- A moment is not one writer's own, so what is filed under it names the texts by their hashes.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from bigchaindb.exceptions import StorageMismatch
 from bigchaindb.storage.rethinkdb_driver import r
-from bigchaindb.storage.rethinkdb_places import NTH_DIGITS, moment, named, nth
+from bigchaindb.storage.rethinkdb_places import moment, named
 from bigchaindb.storage.rethinkdb_store import may_be_key
 
 if TYPE_CHECKING:
@@ -71,22 +72,22 @@ class Postings:
                 # Whoever wrote this block wrote it before its contents, or under a false id.
                 entries.append((_TEXTS + id_, f"{_BLOCK_OF_ID}{key} {hash_}"))
             else:
-                listed.setdefault(_BLOCKS + moment(place), []).append(nth(place))
-        self.add([*entries, *((moment_, f"{key} {''.join(sorted(nths))}") for moment_, nths in listed.items())])
+                listed.setdefault(_BLOCKS + moment(place), []).append(hash_)
+        self.add([*entries, *((moment_, f"{key} {','.join(sorted(hashes))}") for moment_, hashes in listed.items())])
 
     def standings(self, ids: Iterable[str]) -> dict[str, list[tuple[str, str]]]:
         """Return the (block key, hash of the text) of each id that has any."""
         found = {id_: _split(entries) for id_, entries in self._find(_TEXTS, ids).items()}
         first_places = {id_: dict(reversed(texts)) for id_, (texts, _) in found.items()}
         moments = [moment(place) for places in first_places.values() for place in places.values()]
-        blocks = {at: [_key_and_nths(entry) for entry in of] for at, of in self._find(_BLOCKS, moments).items()}
+        blocks = {at: [_key_and_hashes(entry) for entry in of] for at, of in self._find(_BLOCKS, moments).items()}
         return {
             id_: blocks_of_id
             + [
                 (key, hash_)
                 for hash_, place in first_places[id_].items()
-                for key, nths in blocks.get(moment(place), ())
-                if nth(place) in nths
+                for key, hashes in blocks.get(moment(place), ())
+                if hash_ in hashes
             ]
             for id_, (_, blocks_of_id) in found.items()
         }
@@ -159,6 +160,6 @@ def _split(entries: Iterable[str]) -> tuple[list[tuple[str, int]], list[tuple[st
     return texts, blocks
 
 
-def _key_and_nths(entry: str) -> tuple[str, set[str]]:
-    key, _, nths = entry.rpartition(" ")
-    return key, {nths[i : i + NTH_DIGITS] for i in range(0, len(nths), NTH_DIGITS)}
+def _key_and_hashes(entry: str) -> tuple[str, set[str]]:
+    key, _, hashes = entry.rpartition(" ")
+    return key, set(hashes.split(","))

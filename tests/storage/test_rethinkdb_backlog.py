@@ -17,7 +17,7 @@ from bigchaindb.storage.rethinkdb_driver import r
 from bigchaindb.storage.rethinkdb_places import moment, nth
 from bigchaindb.storage.rethinkdb_rows import transaction_row
 from bigchaindb.storage.rethinkdb_store import keep
-from tests.storage.make import digest, stored, transaction
+from tests.storage.make import block, digest, sighting, stored, transaction
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 HANG_SECONDS = 120.0
 SECOND = 1_000_000  # in places
+NODE = "node"
 
 
 @pytest.fixture
@@ -54,6 +55,25 @@ def let_wait(storage: RethinkStorage, name: str, place: int) -> None:
     storage._postings.add([storage._postings.text(new.id, new.hash, place)])
     row = {"id": moment(place), "at": 1.0, "waiting": [nth(place) + new.hash]}
     storage._store.put("backlog", [row], _joined)
+
+
+# --- the same moment ---------------------------------------------------------------------------------------
+
+
+def test_of_two_that_came_at_the_same_place_only_the_one_in_the_block_stands_in_it(storage: RethinkStorage) -> None:
+    """Two nodes gave both the same place, each the first of its call in that millisecond."""
+    let_wait(storage, "a", 5 * SECOND)
+    let_wait(storage, "b", 5 * SECOND)
+    of_a = block("A", transaction("a"))
+    storage.write_block(of_a)
+    storage.sight(NODE, [sighting(of_a)])
+    ids = [transaction(name).id for name in "ab"]
+    assert list(storage.standings(NODE, ids)) == ids[:1]
+    of_b = block("B", transaction("b"))
+    storage.write_block(of_b)
+    storage.sight(NODE, [sighting(of_b)])
+    found = storage.standings(NODE, ids)
+    assert [[standing.block_id for standing in found[id_]] for id_ in ids] == [[of_a.id], [of_b.id]]
 
 
 # --- late arrivals -----------------------------------------------------------------------------------------
