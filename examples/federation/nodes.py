@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from bigchaindb.config import Config
+    from bigchaindb.storage.records import DecisionRow
 
 __all__ = ["Federation", "Member", "sqlite"]
 
@@ -79,18 +80,20 @@ class Member:
         """Open the ledger as this member's users do."""
         return Bigchain(self.config)
 
-    def verdicts(self) -> dict[str, bool]:
-        """Return how this node has decided each block, in the order of its own log."""
+    def decisions(self) -> list[DecisionRow]:
+        """Return this node's own log."""
         node = open_node(self.config, time.time)
         try:
-            found: dict[str, bool] = {}
-            sequence = 0
-            while rows := node.storage.decisions(node.me, sequence, _PAGE):
-                found.update((row.block_id, row.verdict) for row in rows)
-                sequence = rows[-1].sequence
+            found: list[DecisionRow] = []
+            while rows := node.storage.decisions(node.me, len(found), _PAGE):
+                found += rows
             return found
         finally:
             node.storage.close()
+
+    def verdicts(self) -> dict[str, bool]:
+        """Return how this node has decided each block, in the order of its own log."""
+        return {row.block_id: row.verdict for row in self.decisions()}
 
     # --- processes -------------------------------------------------------------------------------------------
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from examples.federation.nodes import sqlite
+from examples.federation.rethink import rethinkdb as database_in_rethinkdb
 from tests.acceptance.machine import Machine
 
 if TYPE_CHECKING:
@@ -30,16 +32,30 @@ def machine(tmp_path: Path) -> Machine:
     return Machine(tmp_path)
 
 
-@pytest.fixture
-def database(tmp_path: Path) -> dict[str, Any]:
+@pytest.fixture(params=["sqlite", "rethinkdb"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[dict[str, Any]]:
     """The `database` section of a federation's configurations."""
-    return sqlite(tmp_path)
+    with _new_database(request, tmp_path) as section:
+        yield section
 
 
-@pytest.fixture(scope="module")
-def module_database(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+@pytest.fixture(scope="module", params=["sqlite", "rethinkdb"])
+def module_database(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, Any]]:
     """The same, for one federation that the tests of a module share."""
-    return sqlite(tmp_path_factory.mktemp("database"))
+    with _new_database(request, tmp_path_factory.mktemp("database")) as section:
+        yield section
+
+
+@contextmanager
+def _new_database(request: pytest.FixtureRequest, directory: Path) -> Iterator[dict[str, Any]]:
+    if request.param == "sqlite":
+        yield sqlite(directory)
+        return
+    host, port = request.getfixturevalue("rethinkdb")
+    with database_in_rethinkdb(f"{host}:{port}") as section:
+        yield section
 
 
 @pytest.fixture
