@@ -29,11 +29,12 @@ BENEATH: dict[str, list[str]] = {
     "consensus": ["model"],
     "storage": ["model", "config"],
     "node": ["consensus", "storage", "config"],
+    "client": ["model", "version"],
     "core": ["node"],
     "pipeline": ["node", "logs"],
     "web": ["node", "logs", "version"],
     "util": ["core"],
-    "cli": ["core", "pipeline", "web"],
+    "cli": ["client", "core", "pipeline", "web"],
     "__main__": ["cli"],
     "__init__": ["core", "version"],
 }
@@ -42,7 +43,8 @@ BENEATH: dict[str, list[str]] = {
 LIBRARIES: dict[str, list[str]] = {
     "Crypto": ["crypto"],
     "base58": ["crypto", "cryptoconditions.*"],
-    "click": ["cli"],
+    "click": ["cli.*"],
+    "httpx": ["client.*"],
     "nacl": ["crypto"],
     "rapidjson": ["canonical"],
     "rethinkdb": ["storage.rethinkdb*"],

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bigchaindb import cli as command_line
 from bigchaindb import config as configuration
 from bigchaindb.canonical import dumps
-from bigchaindb.cli import cli, main
+from bigchaindb.cli import cli, looking, main
+from bigchaindb.cli import node as node_commands
 from bigchaindb.crypto import SigningKey
 from bigchaindb.exceptions import LedgerError
 from bigchaindb.model.timestamp import format_timestamp
@@ -131,20 +131,20 @@ def _raising(error: BaseException) -> Callable[..., Any]:
 )
 def test_whatever_fails_is_told_in_one_line(sh: Shell, node: OneNode, error: Exception, line: str) -> None:
     del node
-    sh.monkeypatch.setattr(command_line, "open_node", _raising(error))
+    sh.monkeypatch.setattr(looking, "open_node", _raising(error))
     assert sh("status").error == line
 
 
 def test_what_is_a_fault_of_ours_is_no_message_for_operators(sh: Shell, node: OneNode) -> None:
     del node
-    sh.monkeypatch.setattr(command_line, "open_node", _raising(ZeroDivisionError()))
+    sh.monkeypatch.setattr(looking, "open_node", _raising(ZeroDivisionError()))
     with pytest.raises(ZeroDivisionError):
         sh("status")
 
 
 def test_ctrl_c_ends_a_command_with_one_word(sh: Shell, node: OneNode) -> None:
     del node
-    sh.monkeypatch.setattr(command_line, "open_node", _raising(KeyboardInterrupt()))
+    sh.monkeypatch.setattr(looking, "open_node", _raising(KeyboardInterrupt()))
     result = sh("status")
     assert (result.code, result.out, result.err.strip()) == (1, "", "Aborted!")
 
@@ -302,7 +302,7 @@ def test_init_leaves_what_is_not_its_own(sh: Shell) -> None:
 def started(sh: Shell) -> Iterator[list[tuple[Config, Path]]]:
     """What would be supervised."""
     calls: list[tuple[Config, Path]] = []
-    sh.monkeypatch.setattr(command_line, "supervise", lambda config, path: calls.append((config, path)))
+    sh.monkeypatch.setattr(node_commands, "supervise", lambda config, path: calls.append((config, path)))
     with logging_restored():
         yield calls
 
@@ -330,7 +330,7 @@ def test_start_on_a_new_machine_configures_and_initialises_and_says_so(
 
 def test_start_does_not_initialise_what_was_configured_by_hand(sh: Shell, started: list[tuple[Config, Path]]) -> None:
     sh("configure", "-y")
-    sh.monkeypatch.setattr(command_line, "supervise", _raising(LedgerError("run `bigchaindb init`")))
+    sh.monkeypatch.setattr(node_commands, "supervise", _raising(LedgerError("run `bigchaindb init`")))
     result = sh("start")
     assert (result.code, result.err) == (1, "Error: run `bigchaindb init`\n")
     assert not sh.config.database.file.exists()

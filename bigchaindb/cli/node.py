@@ -1,0 +1,168 @@
+"""The commands that set a node up, run it, and take care of its database."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from bigchaindb import config as configuration
+from bigchaindb import crypto
+from bigchaindb.cli.options import config_option, config_path, database_name, load, yes_option
+from bigchaindb.exceptions import ConfigurationError, NodeAlreadyRunning
+from bigchaindb.logs import set_up_logging
+from bigchaindb.node.lease import holder_of
+from bigchaindb.node.opening import create_database, open_database, remove_journals
+from bigchaindb.pipeline.supervisor import supervise
+from bigchaindb.storage.opening import spread_storage
+
+if TYPE_CHECKING:
+    from bigchaindb.config import Config
+    from bigchaindb.model.genesis import Genesis
+
+__all__ = ["configure", "drop", "export_my_pubkey", "init", "set_replicas", "set_shards", "show_config", "start"]
+
+_MAX_SHARDS: Final = 64
+
+# --- configuring -------------------------------------------------------------------------------------------
+
+
+@click.command()
+@config_option
+@yes_option("Ask nothing: take the defaults.")
+def configure(*, yes: bool) -> None:
+    """Make a key pair and write the configuration file."""
+    path = config_path()
+    if path.exists():
+        if yes:
+            raise ConfigurationError(f"{path}: exists already and was left as it is; `bigchaindb start` uses it")
+        click.confirm(
+            f"{path} exists already. Replace it, and lose the private key in it, and with it the ledger of that node?",
+            abort=True,
+        )
+    config = configuration.new_config(*crypto.generate_key_pair())
+    if not yes:
+        config = _ask(config)
+    configuration.write(config, path, overwrite=path.exists())
+    click.echo(f"Configuration written to {path}")
+    click.echo(f"Public key of this node: {config.keypair.public}")
+
+
+def _ask(config: Config) -> Config:
+    """Ask for what operators choose; everything else keeps its default."""
+    document = configuration.to_document(config)
+    database = document["database"]
+    database["backend"] = click.prompt(
+        "Database backend", type=click.Choice(["sqlite", "rethinkdb"]), default=database["backend"]
+    )
+    if database["backend"] == "sqlite":
+        default = str(configuration.default_database_path(os.environ))
+        answer = click.prompt("Database file", default=default)
+        database["path"] = None if answer == default else str(Path(answer).expanduser().absolute())
+    else:
+        for name in ("host", "port", "name"):
+            database[name] = click.prompt(f"Database {name}", default=database[name])
+    document["server"]["bind"] = click.prompt("HTTP API address", default=document["server"]["bind"])
+    answer = click.prompt("Public keys of the other members, separated by ':'", default="", show_default=False)
+    document["keyring"] = [key for key in answer.split(":") if key]
+    return configuration.parse(document, "answers")
+
+
+@click.command("show-config")
+@config_option
+def show_config() -> None:
+    """Print the configuration in force, with what is secret masked."""
+    config, _ = load()
+    click.echo(json.dumps(configuration.masked(config), indent=4, ensure_ascii=False))
+
+
+@click.command("export-my-pubkey")
+@config_option
+def export_my_pubkey() -> None:
+    """Print this node's public key, for the keyrings of the other members."""
+    config, _ = load()
+    click.echo(config.keypair.public)
+
+
+# --- running -----------------------------------------------------------------------------------------------
+
+
+@click.command()
+@config_option
+def init() -> None:
+    """Create the database and the ledger in it."""
+    config, _ = load()
+    _echo_ledger(create_database(config, time.time), config)
+
+
+def _echo_ledger(genesis: Genesis, config: Config) -> None:
+    click.echo(f"Ledger {genesis.block.id} in {database_name(config)}")
+
+
+@click.command()
+@config_option
+def start() -> None:
+    """Run the node until Ctrl-C.
+
+    On a machine that was never configured, configure with the defaults and create the ledger first.
+    """
+    path = config_path()
+    if not path.exists():
+        config = configuration.new_config(*crypto.generate_key_pair())
+        configuration.write(config, path)
+        click.echo(f"Nothing is configured here yet: configuration with the defaults written to {path}")
+        config = configuration.load(path, os.environ)
+        _echo_ledger(create_database(config, time.time), config)
+    config = configuration.load(path, os.environ)
+    set_up_logging(config.log, "supervisor")
+    click.echo(f"Starting node {config.keypair.public} on {database_name(config)}; Ctrl-C stops it")
+    supervise(config, path)
+
+
+@click.command()
+@config_option
+@yes_option("Do not ask.")
+def drop(*, yes: bool) -> None:
+    """Delete the database with everything in it."""
+    config, path = load()
+    storage = open_database(config)
+    try:
+        holder = holder_of(storage, config.keypair.public)
+        if holder and holder["alive"] is not False:
+            raise NodeAlreadyRunning(f"a node uses this database: process {holder['pid']} on {holder['host']}")
+        genesis = storage.genesis()
+        if not yes:
+            click.confirm(f"Delete {database_name(config)} with everything in it?", abort=True)
+        storage.drop()
+    finally:
+        storage.close()
+    if genesis:
+        remove_journals(path, genesis.id)
+    click.echo(f"Deleted {database_name(config)}")
+
+
+# --- the servers of the database -----------------------------------------------------------------------------
+
+
+@click.command("set-shards")
+@config_option
+@click.argument("number", type=click.IntRange(1, _MAX_SHARDS))
+def set_shards(*, number: int) -> None:
+    """Divide each table of a rethinkdb database into NUMBER parts, which its servers share."""
+    config, _ = load()
+    spread_storage(config.database, shards=number)
+    click.echo(f"{database_name(config)} is divided into {number}")
+
+
+@click.command("set-replicas")
+@config_option
+@click.argument("number", type=click.IntRange(1))
+def set_replicas(*, number: int) -> None:
+    """Keep each part of a rethinkdb database on NUMBER of its servers."""
+    config, _ = load()
+    spread_storage(config.database, replicas=number)
+    click.echo(f"{database_name(config)} is kept on {number} {'server' if number == 1 else 'servers'}")
