@@ -15,7 +15,7 @@ from bigchaindb.cryptoconditions.condition import Condition
 from bigchaindb.cryptoconditions.fulfillment import TYPES, Fulfillment, Node, from_details, walk
 from bigchaindb.cryptoconditions.leaves import Ed25519Fulfillment, PreimageSha256Fulfillment, TimeoutFulfillment
 from bigchaindb.cryptoconditions.prefix import PrefixSha256Fulfillment
-from bigchaindb.cryptoconditions.signing import fulfil
+from bigchaindb.cryptoconditions.signing import fulfil, sign_parts
 from bigchaindb.cryptoconditions.threshold import (
     InvertedThresholdSha256Fulfillment,
     Subcondition,
@@ -37,6 +37,7 @@ __all__ = [
     "from_details",
     "fulfil",
     "public_keys",
+    "sign_parts",
     "signatures",
     "walk",
 ]

@@ -27,17 +27,19 @@ if TYPE_CHECKING:
     from bigchaindb.crypto import SigningKey
     from bigchaindb.cryptoconditions.fulfillment import Node
 
-__all__ = ["fulfil"]
+__all__ = ["fulfil", "sign_parts"]
 
 _SHOWN_OBSTACLES: Final = 16
 
 
-def fulfil(
+def fulfil(  # noqa: PLR0913 - what it takes to fulfil
     fulfillment: Node,
     message: str | bytes,
     signing_keys: Mapping[str, SigningKey],
     secrets: Iterable[str | bytes] = (),
     now: str | None = None,
+    *,
+    signatures: Iterable[Ed25519Fulfillment] = (),
 ) -> Fulfillment:
     """Return a valid fulfillment of a structure with nothing to spare.
 
@@ -51,26 +53,21 @@ def fulfil(
         signing_keys: private keys by their public keys in base58.
         secrets: preimages to try on hash locks; a str stands for its UTF-8.
         now: Unix seconds as decimal text; without it deadlines count as met, and only the keys decide.
+        signatures: what `sign_parts` returned elsewhere; those that are for another message are left aside.
 
     Raises:
         CannotFulfil: it takes other keys, secrets or another time; `missing_keys` names the public keys.
         ConditionError: an argument is malformed, or the structure breaks a limit.
     """
-    if not isinstance(fulfillment, Fulfillment | Condition):
-        problem = f"is {type(fulfillment).__name__}, not a Fulfillment or Condition"
-        raise ConditionError(f"fulfillment: {problem}", field="fulfillment")
-    if not isinstance(signing_keys, Mapping):
-        problem = f"is {type(signing_keys).__name__}, not a mapping from public keys"
-        raise ConditionError(f"signing_keys: {problem}", field="signing_keys")
+    _check_arguments(fulfillment, signing_keys)
     if not isinstance(secrets, Iterable) or isinstance(secrets, str | bytes):
         raise ConditionError("secrets: must be a list of secrets, not a single one", field="secrets")
-    if not isinstance(fulfillment, Condition):
-        fulfillment.check()
     secret_bytes = [as_bytes(secret, "secret") for secret in secrets]
     attempt = _Attempt(
         signing_keys,
         {hashlib.sha256(secret).digest(): secret for secret in secret_bytes},
         None if now is None else deadline.microseconds(now),
+        list(signatures),
     )
     fulfilled = attempt.fulfil(fulfillment, as_bytes(message, "message"))
     if fulfilled is None:
@@ -78,15 +75,76 @@ def fulfil(
     return fulfilled
 
 
+def sign_parts(
+    fulfillment: Node, message: str | bytes, signing_keys: Mapping[str, SigningKey]
+) -> list[Ed25519Fulfillment]:
+    """Return the signatures that these keys can add to a structure, for whoever fulfils it in the end.
+
+    So the owners can sign each on a machine of their own: what they return goes into `fulfil`.
+
+    Args:
+        fulfillment: the structure, as read from JSON details; a `Condition` where nothing more is told.
+        message: what to sign; a str stands for its UTF-8.
+        signing_keys: private keys by their public keys in base58.
+
+    Raises:
+        ConditionError: an argument is malformed, or the structure breaks a limit.
+    """
+    _check_arguments(fulfillment, signing_keys)
+    signed = []
+    stack = [(fulfillment, as_bytes(message, "message"))]
+    while stack:
+        node, data = stack.pop()
+        match node:
+            case PrefixSha256Fulfillment():
+                stack.append((node.subfulfillment, node.prefix + data))
+            case ThresholdSha256Fulfillment():
+                stack.extend((sub.body, data) for sub in reversed(node.subconditions))
+            case Ed25519Fulfillment() | Condition():
+                leaf = _as_signature(node)
+                if leaf is not None and leaf.public_key in signing_keys:
+                    leaf.sign(data, signing_keys[leaf.public_key])
+                    signed.append(leaf)
+    return signed
+
+
+def _check_arguments(fulfillment: Node, signing_keys: Mapping[str, SigningKey]) -> None:
+    if not isinstance(fulfillment, Fulfillment | Condition):
+        problem = f"is {type(fulfillment).__name__}, not a Fulfillment or Condition"
+        raise ConditionError(f"fulfillment: {problem}", field="fulfillment")
+    if not isinstance(signing_keys, Mapping):
+        problem = f"is {type(signing_keys).__name__}, not a mapping from public keys"
+        raise ConditionError(f"signing_keys: {problem}", field="signing_keys")
+    if not isinstance(fulfillment, Condition):
+        fulfillment.check()
+
+
+def _as_signature(node: Ed25519Fulfillment | Condition) -> Ed25519Fulfillment | None:
+    """Return an unsigned leaf of the caller's own; None for a condition that is not that of a single key."""
+    if isinstance(node, Ed25519Fulfillment):
+        return Ed25519Fulfillment(node.public_key)
+    if node.type_id == Ed25519Fulfillment.type_id:
+        # The fingerprint of a single key is the key.
+        leaf = Ed25519Fulfillment(node.fingerprint)
+        if leaf.condition == node:
+            return leaf
+    return None
+
+
 class _Attempt:
     """One attempt to fulfil a structure, and what stood in its way."""
 
-    __slots__ = ("_now", "_obstacles", "_secrets", "_signing_keys")
+    __slots__ = ("_now", "_obstacles", "_secrets", "_signatures", "_signing_keys")
 
     def __init__(
-        self, signing_keys: Mapping[str, SigningKey], secrets: dict[bytes, bytes], now_microseconds: int | None
+        self,
+        signing_keys: Mapping[str, SigningKey],
+        secrets: dict[bytes, bytes],
+        now_microseconds: int | None,
+        signatures: list[Ed25519Fulfillment],
     ) -> None:
         self._signing_keys = signing_keys
+        self._signatures = signatures
         self._secrets = secrets
         self._now = now_microseconds
         # Missing public keys as (key, ""), anything else as ("", reason).
@@ -130,11 +188,9 @@ class _Attempt:
             unlocked = PreimageSha256Fulfillment(secret)
             if unlocked.condition == condition:
                 return unlocked
-        if condition.type_id == Ed25519Fulfillment.type_id:
-            # The fingerprint of a single key is the key.
-            signature = Ed25519Fulfillment(condition.fingerprint)
-            if signature.condition == condition:
-                return self._signature(signature, message)
+        signature = _as_signature(condition)
+        if signature is not None:
+            return self._signature(signature, message)
         self._obstacles.append(("", f"no secret or key given fulfils {condition.condition_uri}"))
         return None
 
@@ -144,8 +200,9 @@ class _Attempt:
             signed = Ed25519Fulfillment(leaf.public_key)
             signed.sign(message, signing_key)
             return signed
-        if leaf.holds(message, 0):
-            return Ed25519Fulfillment(leaf.public_key, leaf.signature)
+        for made in (leaf, *self._signatures):
+            if made.public_key == leaf.public_key and made.holds(message, 0):
+                return Ed25519Fulfillment(made.public_key, made.signature)
         self._obstacles.append((leaf.public_key, ""))
         return None
 

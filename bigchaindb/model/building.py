@@ -8,6 +8,7 @@ Invariants:
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from bigchaindb import canonical, crypto
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 
     from bigchaindb.crypto import SigningKey
 
-__all__ = ["as_inputs", "create_transaction", "sign_transaction"]
+__all__ = ["as_inputs", "create_transaction", "lock_of", "sign_transaction", "spent_output"]
 
 _shape: Final = Shape(TransactionMalformed)
 
@@ -170,6 +171,7 @@ def sign_transaction(  # noqa: PLR0913 - what it takes to sign
     spent: Mapping[OutputRef, Output],
     *,
     secrets: Sequence[bytes] = (),
+    signatures: Mapping[int, Sequence[cc.Ed25519Fulfillment]] = MappingProxyType({}),
     now: str | None = None,
     max_bytes: int = DEFAULT_MAX_BYTES,
 ) -> dict[str, Any]:
@@ -180,6 +182,7 @@ def sign_transaction(  # noqa: PLR0913 - what it takes to sign
         keys: signing keys by public key.
         spent: the outputs that the inputs name.
         secrets: preimages that hash locks may ask for.
+        signatures: those made elsewhere, by fid; see `bigchaindb.model.cosigning`.
         now: Unix seconds at which deadlines are judged; None to sign whichever branch the keys fit.
         max_bytes: how many bytes of canonical UTF-8 the unsigned document may have.
 
@@ -192,11 +195,12 @@ def sign_transaction(  # noqa: PLR0913 - what it takes to sign
     transaction = Transaction.from_dict(document, max_bytes)
     signed = transaction.to_dict()
     for fulfillment in transaction.fulfillments:
-        output = _spent_output(fulfillment, spent)
-        lock = _lock(fulfillment, output)
+        output = spent_output(fulfillment, spent)
         message = transaction.message(fulfillment, output)
+        made = signatures.get(fulfillment.fid, ())
         try:
-            uri = cc.fulfil(lock, message, keys, secrets, now).serialize_uri()
+            lock = cc.fulfil(lock_of(fulfillment, output), message, keys, secrets, now, signatures=made)
+            uri = lock.serialize_uri()
         except ConditionError as error:
             # "from None": the cause says the same, and users meet this one often.
             raise MissingKey(f"{fulfillment.field}: {error}", field=fulfillment.field) from None
@@ -204,7 +208,12 @@ def sign_transaction(  # noqa: PLR0913 - what it takes to sign
     return signed
 
 
-def _spent_output(fulfillment: Fulfillment, spent: Mapping[OutputRef, Output]) -> Output | None:
+def spent_output(fulfillment: Fulfillment, spent: Mapping[OutputRef, Output]) -> Output | None:
+    """Return the output that a fulfillment claims; None for CREATE.
+
+    Raises:
+        TransactionDoesNotExist: it is not in `spent`.
+    """
     ref = fulfillment.input
     if ref is None:
         return None
@@ -214,7 +223,7 @@ def _spent_output(fulfillment: Fulfillment, spent: Mapping[OutputRef, Output]) -
     return spent[ref]
 
 
-def _lock(fulfillment: Fulfillment, output: Output | None) -> cc.Node:
+def lock_of(fulfillment: Fulfillment, output: Output | None) -> cc.Node:
     """Return what must be fulfilled; where only its URI is known, a bare condition."""
     if output is None:
         return cc.Ed25519Fulfillment(public_key=fulfillment.owners[0])

@@ -323,3 +323,64 @@ def test_whatever_is_fulfilled_is_minimal_and_valid(node: cc.Node, owners: set[s
     assert cc.Fulfillment.from_uri(uri).serialize_uri() == uri
     if now is not None or not fulfilled.needs_now():
         assert_unlocks(fulfilled, node, now)
+
+
+# --- parts signed elsewhere --------------------------------------------------------------------------------
+
+
+def parts(locked: cc.Node, *public_keys: str) -> list[cc.Ed25519Fulfillment]:
+    return cc.sign_parts(locked, MESSAGE, keys(*public_keys))
+
+
+def outcome(locked: cc.Node, signing_keys: dict[str, SigningKey], made: list[cc.Ed25519Fulfillment]) -> object:
+    """Return what a structure is fulfilled with, or the keys that are missing."""
+    try:
+        return cc.fulfil(locked, MESSAGE, signing_keys, signatures=made).serialize_uri()
+    except CannotFulfil as error:
+        return error.missing_keys
+
+
+@given(st.sets(st.sampled_from([ALICE, BOB, CAROL, DAVE])), st.integers(1, 4))
+def test_parts_unlock_what_the_keys_together_would(willing: set[str], required: int) -> None:
+    locked = details(threshold(required, key(ALICE), key(BOB), threshold(1, key(CAROL), key(DAVE)), key(ALICE)))
+    made = [part for owner in sorted(willing) for part in parts(locked, owner)]
+    assert outcome(locked, {}, made) == outcome(locked, keys(*willing), [])
+
+
+def test_a_part_beneath_a_prefix_signs_the_prefix_too() -> None:
+    locked = details(threshold(2, cc.PrefixSha256Fulfillment(b"for the boat: ", key(ALICE)), key(ALICE)))
+    made = parts(locked, ALICE)
+    assert len({part.signature for part in made}) == 2
+    assert_unlocks(cc.fulfil(locked, MESSAGE, {}, signatures=made), locked)
+    with pytest.raises(CannotFulfil):
+        cc.fulfil(locked, MESSAGE, {}, signatures=made[:1])
+
+
+def test_a_key_that_is_known_by_its_condition_only_can_sign_a_part() -> None:
+    locked = threshold(2, key(ALICE).condition, key(BOB))
+    made = parts(locked, ALICE) + parts(locked, BOB)
+    assert_unlocks(cc.fulfil(locked, MESSAGE, {}, signatures=made), locked)
+    odd = cc.Condition(4, 0x20, key(ALICE).condition.fingerprint, 97)
+    assert parts(threshold(1, odd, cc.PreimageSha256Fulfillment("secret").condition), ALICE) == []
+
+
+def test_parts_change_nothing_and_nothing_is_signed_for_others() -> None:
+    locked = threshold(1, key(ALICE), key(BOB), inverted(DEADLINE))
+    assert [part.public_key for part in parts(locked, BOB, CAROL)] == [BOB]
+    assert [leaf.signature for leaf in cc.signatures(locked)] == [None, None]
+
+
+def test_signatures_of_something_else_are_left_aside() -> None:
+    locked = details(key(ALICE))
+    (other,) = cc.sign_parts(locked, "another message", keys(ALICE))
+    (good,) = parts(locked, ALICE)
+    with pytest.raises(CannotFulfil, match=ALICE):
+        cc.fulfil(locked, MESSAGE, {}, signatures=[other, *parts(details(key(BOB)), BOB)])
+    assert_unlocks(cc.fulfil(locked, MESSAGE, {}, signatures=[other, good]), locked)
+
+
+def test_parts_of_what_is_no_structure_are_refused() -> None:
+    with pytest.raises(ConditionError, match="not a Fulfillment or Condition"):
+        cc.sign_parts({"type_id": 4}, MESSAGE, {})  # type: ignore[arg-type]
+    with pytest.raises(ConditionError, match="not a mapping"):
+        cc.sign_parts(key(ALICE), MESSAGE, [ALICE])  # type: ignore[arg-type]
