@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from bigchaindb.model.transaction import Output, Transaction
     from bigchaindb.model.vote import Vote
     from bigchaindb.node.node import Node
-    from bigchaindb.storage.records import Standing, StoredTransaction
+    from bigchaindb.storage.records import RejectionRow, Standing, StoredTransaction
 
 __all__ = ["Queries", "Status"]
 
@@ -101,24 +101,44 @@ class Queries:
 
     def status(self, txid: str) -> Status:
         """Return how far a transaction has come."""
-        waiting = txid in self._storage.waiting([txid])
-        verdicts = {s.verdict for s in self._standings(txid)}
-        if True in verdicts:
-            return Status.VALID
-        if None in verdicts:
-            return Status.UNDECIDED
-        if waiting:
-            return Status.BACKLOG
-        return Status.REJECTED if self.rejection(txid) else Status.UNKNOWN
+        return self.statuses([txid])[txid]
+
+    def statuses(self, ids: Sequence[str]) -> dict[str, Status]:
+        """Return how far each of these transactions has come."""
+        waiting = self._storage.waiting(ids)
+        standings = self._node.view.notes(ids)
+        found: dict[str, Status] = {}
+        for txid in ids:
+            verdicts = {s.verdict for s in standings.get(txid, [])}
+            if True in verdicts:
+                found[txid] = Status.VALID
+            elif None in verdicts:
+                found[txid] = Status.UNDECIDED
+            elif txid in waiting:
+                found[txid] = Status.BACKLOG
+        left = [txid for txid in ids if txid not in found]
+        rejected = self.rejections(left) if left else {}
+        return {
+            txid: found.get(txid) or (Status.REJECTED if txid in rejected else Status.UNKNOWN)
+            for txid in dict.fromkeys(ids)
+        }
 
     def rejection(self, txid: str) -> Rejection | None:
-        """Return the record of why a transaction can never become valid, or None.
+        """Return the record of why a transaction can never become valid, or None; see `rejections`."""
+        return self.rejections([txid]).get(txid)
+
+    def rejections(self, ids: Sequence[str]) -> dict[str, Rejection]:
+        """Return the record of why each of these transactions can never become valid; those without one are left out.
 
         This node's own; or one of a quorum's, since what a quorum has rejected waits no more, and so a node that was
         down has nothing left to find out for itself.
         """
+        found = {txid: self._rejection(txid, rows) for txid, rows in self._storage.rejections(ids).items()}
+        return {txid: rejection for txid, rejection in found.items() if rejection}
+
+    def _rejection(self, txid: str, rows: Sequence[RejectionRow]) -> Rejection | None:
         members: dict[str, dict[str, Rejection]] = {}
-        for row in self._storage.rejections([txid]).get(txid, []):
+        for row in rows:
             try:
                 rejection = Rejection.from_text(row.text)
             except BlockError:
@@ -185,7 +205,7 @@ class Queries:
             page = self._storage.outputs_of(owner, spent=False, after=cursor, limit=_PAGE)
             refs = [row.ref for row in page]
             valid = set(self._valid(list(dict.fromkeys(ref.txid for ref in refs))))
-            taken = self._taken(refs)
+            taken = self.spenders(refs)
             unspent += [ref for ref in refs if ref.txid in valid and ref not in taken]
             if len(page) < _PAGE:
                 return unspent
@@ -193,9 +213,10 @@ class Queries:
 
     def spender(self, ref: OutputRef) -> str | None:
         """Return the id of the transaction that spends an output: valid, or else on its way; None if there is none."""
-        return self._taken([ref]).get(ref)
+        return self.spenders([ref]).get(ref)
 
-    def _taken(self, refs: Sequence[OutputRef]) -> dict[OutputRef, str]:
+    def spenders(self, refs: Sequence[OutputRef]) -> dict[OutputRef, str]:
+        """Return for each output the id of the transaction that spends it, as `spender`; without one it is left out."""
         spenders = self._storage.spenders(refs)
         ids = sorted({txid for found in spenders.values() for txid in found})
         if not ids:

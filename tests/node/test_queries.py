@@ -200,6 +200,16 @@ def test_what_was_rejected_spends_nothing(ledger: Ledger) -> None:
     assert ledger.first.queries.spender(ref(asset)) is None
 
 
+def test_spenders_of_many_outputs_are_told_at_once(ledger: Ledger) -> None:
+    assets = [ledger.settle(ledger.create(ALICE, {"number": i})) for i in range(3)]
+    spends = [ledger.transfer(ref(asset), ALICE, BOB) for asset in assets[:2]]
+    ledger.settle(spends[0])
+    ledger.write(spends[1])
+    refs = [ref(asset) for asset in assets]
+    assert ledger.first.queries.spenders(refs) == {refs[0]: spends[0].id, refs[1]: spends[1].id}
+    assert ledger.first.queries.spenders([]) == {}
+
+
 def test_of_several_spenders_the_valid_one_is_told(ledger: Ledger) -> None:
     asset = ledger.settle(ledger.create(ALICE))
     rivals = [ledger.transfer(ref(asset), ALICE, owner) for owner in (BOB, CAROL)]
