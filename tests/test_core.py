@@ -15,6 +15,7 @@ from bigchaindb.crypto import SigningKey, hash_data
 from bigchaindb.exceptions import (
     ConfigurationError,
     DoubleSpend,
+    InvalidValue,
     LedgerError,
     MissingKey,
     OperationError,
@@ -253,6 +254,17 @@ def test_of_several_none_is_stored_when_one_is_refused(node: OneNode, b: Bigchai
         assert caught.value.__cause__ is None
     assert b.get_status(rivals[0]["id"]) == "unknown"
     b.write_transaction(rivals[0])
+
+
+def test_several_may_be_followed_at_once(node: OneNode, b: Bigchain) -> None:
+    settled, waiting, unknown = node.settle(node.create("alice"))["id"], node.create("bob"), node.create("carol")
+    b.write_transaction(waiting)
+    ids = [unknown["id"], settled, waiting["id"], settled]
+    assert b.get_statuses(ids) == {settled: "valid", waiting["id"]: "backlog", unknown["id"]: "unknown"}
+    assert list(b.get_statuses(ids)) == ids[:3]
+    assert b.get_statuses([]) == {}
+    with pytest.raises(InvalidValue, match=r"^txids\[1\]: "):
+        b.get_statuses([settled, "none"])
 
 
 # --- reading -----------------------------------------------------------------------------------------------

@@ -42,10 +42,17 @@ def fates(members: Iterable[Member], txids: Sequence[str]) -> list[dict[str, str
     found = []
     for member in members:
         with member.bigchain() as ledger:
-            found.append(
-                {txid: str(ledger.wait_for_transaction(txid, max(0.0, deadline - time.monotonic()))) for txid in txids}
-            )
+            found.append(_fates(ledger, txids, deadline))
     return found
+
+
+def _fates(ledger: Bigchain, txids: Sequence[str], deadline: float) -> dict[str, str]:
+    fate: dict[str, str] = {}
+    while left := [txid for txid in txids if txid not in fate]:
+        ledger.wait_for_transaction(left[0], max(0.0, deadline - time.monotonic()))
+        statuses = ledger.get_statuses(left)
+        fate.update({txid: str(status) for txid, status in statuses.items() if status in {"valid", "rejected"}})
+    return {txid: fate[txid] for txid in txids}
 
 
 def assert_all_valid(members: Sequence[Member], txids: Sequence[str]) -> None:

@@ -109,6 +109,9 @@ _WRITING: Final = {
 _READING: Final = {
     "Bigchain.get_transaction(txid)": _of_id("txid", lambda w, x: w.b.get_transaction(x)),
     "Bigchain.get_status(txid)": _of_id("txid", lambda w, x: w.b.get_status(x)),
+    "Bigchain.get_statuses(txids)": Argument(
+        lambda w, x: w.b.get_statuses(x), InvalidValue, ("txids",), {"an empty list"}
+    ),
     "Bigchain.get_rejection(txid)": _of_id("txid", lambda w, x: w.b.get_rejection(x)),
     "Bigchain.wait_for_transaction(txid)": _of_id("txid", lambda w, x: w.b.wait_for_transaction(x, 0)),
     "Bigchain.wait_for_transaction(timeout)": Argument(
