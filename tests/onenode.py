@@ -67,7 +67,8 @@ class OneNode:
         self.database_path = directory / "ledger.sqlite"
         config = dataclasses.replace(configuration.new_config(*pair("node")), keyring=keyring)
         database = dataclasses.replace(config.database, path=str(self.database_path))
-        configuration.write(dataclasses.replace(config, database=database), self.config_path)
+        server = dataclasses.replace(config.server, bind="localhost:0")
+        configuration.write(dataclasses.replace(config, database=database, server=server), self.config_path)
         self.genesis = create_database(self.config, time.time)
         self.bigchain = Bigchain(self.config)
         self._workers: tuple[Builder, Voter] | None = None

@@ -192,8 +192,8 @@ def split_address(value: Any) -> tuple[str, int]:
         raise Refused(f"{shown(value)} has no port: say host:port, as in localhost:9984")
     if not _INTEGER.fullmatch(port):
         raise Refused(f"{shown(port)} is not a port")
-    if not 1 <= int(port) <= _MAX_PORT:
-        raise Refused(f"the port {port} is not in 1 to {_MAX_PORT}")
+    if not 0 <= int(port) <= _MAX_PORT:
+        raise Refused(f"the port {port} is not in 0 to {_MAX_PORT}")
     if host.startswith("[") and host.endswith("]"):
         host = host[1:-1]
     elif ":" in host:

@@ -6,12 +6,12 @@ Invariants:
   the node, since starting it again would not help.
 - SIGINT and SIGTERM end everything within five seconds; nothing is left behind.
 - Workers meet only through storage; the supervisor tells them nothing but when to end.
+- Nothing is started before the node has its lease, and the web server its address.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 import signal
 import subprocess
@@ -24,9 +24,13 @@ from bigchaindb.config import to_document
 from bigchaindb.exceptions import LedgerError, StorageUnavailable
 from bigchaindb.node.lease import BEAT_SECONDS, Lease
 from bigchaindb.node.opening import journal_path, open_node
-from bigchaindb.pipeline.worker import FATAL, ROLES
+from bigchaindb.orders import FATAL, write_order
+from bigchaindb.pipeline.listening import listen, shown_address
+from bigchaindb.pipeline.worker import ROLES
 
 if TYPE_CHECKING:
+    import socket
+    from collections.abc import Sequence
     from pathlib import Path
 
     from bigchaindb.config import Config
@@ -40,15 +44,24 @@ _FIRST_RESTART_SECONDS: Final = 0.1
 _LAST_RESTART_SECONDS: Final = 5.0
 _HEALTHY_SECONDS: Final = 30.0
 
+_WORKERS: Final = "bigchaindb.pipeline"
+# By its name alone: nothing here depends on what it imports.
+_WEB: Final = "bigchaindb.web"
+
 _log = logging.getLogger(__name__)
 
 
 class _Child:
-    """One worker process, and when to start it (again)."""
+    """One worker process, and when to start it (again).
 
-    def __init__(self, role: str, order: str) -> None:
+    It is `python -m MODULE ROLE`, gets an order on its standard input, and inherits sockets.
+    """
+
+    def __init__(self, role: str, order: str, module: str = _WORKERS, sockets: Sequence[socket.socket] = ()) -> None:
         self.role = role
         self._order = order
+        self._module = module
+        self._inherited = tuple(found.fileno() for found in sockets)
         self._process: subprocess.Popen[str] | None = None
         self._started_at = 0.0
         self._start_at = 0.0
@@ -78,11 +91,13 @@ class _Child:
 
     def _start(self, now: float) -> None:
         # -P: what lies in the directory in which the node is started must not pass for a module.
-        command = [sys.executable, "-P", "-m", "bigchaindb.pipeline", self.role]
+        command = [sys.executable, "-P", "-m", self._module, self.role]
         # Ctrl-C reaches the whole process group: from its first instant a worker leaves it to the supervisor.
         handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
         try:
-            self._process = subprocess.Popen(command, stdin=subprocess.PIPE, text=True)  # noqa: S603 - our own module
+            self._process = subprocess.Popen(  # noqa: S603 - our own module
+                command, stdin=subprocess.PIPE, text=True, pass_fds=self._inherited
+            )
         finally:
             signal.signal(signal.SIGINT, handler)
         self._started_at = now
@@ -123,6 +138,7 @@ def supervise(config: Config, config_path: Path) -> None:
         config_path: its file; the journal lies beside it.
 
     Raises:
+        ConfigurationError: `server.bind` cannot be listened on.
         LedgerError: no ledger, another federation's, or a worker that cannot go on.
         NodeAlreadyRunning: a node with this key runs already, or has taken the lease.
         StorageError: the database is not there, not ours, or damaged.
@@ -145,17 +161,25 @@ def _run(node: Node, config: Config, config_path: Path, stop: threading.Event) -
     if not lease.acquire(stop.wait):
         return
     try:
-        journal = journal_path(config_path, node.ledger, node.me)
-        order = json.dumps({"config": to_document(config), "journal": str(journal)})
-        children = [_Child(role, order) for role in ROLES]
-        _log.info("node %s of ledger %s is running", node.me, node.ledger)
-        try:
-            _watch(children, lease, stop)
-        finally:
-            _end(children)
+        with contextlib.ExitStack() as open_sockets:
+            sockets = [open_sockets.enter_context(found) for found in listen(config.server)]
+            children = _children(node, config, config_path, sockets)
+            _log.info("node %s of ledger %s is running", node.me, node.ledger)
+            _log.info("serving %s", shown_address(config.server, sockets))
+            try:
+                _watch(children, lease, stop)
+            finally:
+                _end(children)
     finally:
         _release(lease)
     _log.info("node %s has stopped", node.me)
+
+
+def _children(node: Node, config: Config, config_path: Path, sockets: Sequence[socket.socket]) -> list[_Child]:
+    journal = journal_path(config_path, node.ledger, node.me)
+    order = write_order(to_document(config), journal=str(journal))
+    web_order = write_order(to_document(config), sockets=[found.fileno() for found in sockets])
+    return [*(_Child(role, order) for role in ROLES), _Child("web", web_order, _WEB, sockets)]
 
 
 def _watch(children: list[_Child], lease: Lease, stop: threading.Event) -> None:

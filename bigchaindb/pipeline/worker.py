@@ -1,7 +1,6 @@
 """The loop of a worker process: step, wait for a change, step again.
 
-A worker reads what it needs from standard input as one line of JSON (so that the private key is in no argument list),
-and ends when that stream ends: a worker does not outlive its supervisor, however that died.
+A worker is told for which node it works as `bigchaindb.orders` says, and ends when its supervisor does.
 
 Invariants:
 
@@ -12,10 +11,8 @@ Invariants:
 from __future__ import annotations
 
 import gc
-import json
 import logging
 import signal
-import sys
 import threading
 import time
 from pathlib import Path
@@ -33,6 +30,7 @@ from bigchaindb.exceptions import (
 from bigchaindb.logs import set_up_logging
 from bigchaindb.node.journal import FileJournal
 from bigchaindb.node.opening import open_node
+from bigchaindb.orders import FATAL, read_order, when_input_ends
 from bigchaindb.pipeline.builder import Builder
 from bigchaindb.pipeline.voter import Voter
 
@@ -41,10 +39,9 @@ if TYPE_CHECKING:
 
     from bigchaindb.node.node import Node
 
-__all__ = ["FATAL", "ROLES", "main", "work"]
+__all__ = ["ROLES", "main", "work"]
 
 ROLES: Final = ("builder", "voter")
-FATAL: Final = 3
 _WAIT_SECONDS: Final = 0.2
 _LEAST_WAIT_SECONDS: Final = 0.001
 _FIRST_RETRY_SECONDS: Final = 0.1
@@ -108,14 +105,13 @@ def main(role: str) -> int:
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the supervisor hears it too, and says when
-    line = sys.stdin.readline()
-    if not line:  # the supervisor died before it could say anything
+    order = read_order()
+    if order is None:
         return 0
-    order = json.loads(line)
     config = parse(order["config"], "supervisor")
     set_up_logging(config.log, role)
     _collect_seldom()
-    threading.Thread(target=_stop_at_end_of_input, args=(stop,), daemon=True).start()
+    when_input_ends(stop.set)
 
     try:
         make = _voter_maker(Path(order["journal"])) if role == "voter" else _builder_maker(config)
@@ -147,9 +143,3 @@ def _collect_seldom() -> None:
     # Thousands of transactions at a time, and none of them in a cycle: looking for cycles took a fifth of the time.
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
-
-
-def _stop_at_end_of_input(stop: threading.Event) -> None:
-    while sys.stdin.readline():
-        pass
-    stop.set()

@@ -33,7 +33,9 @@ class Machine:
         clean = {name: value for name, value in os.environ.items() if not name.startswith(("BIGCHAINDB_", "XDG_"))}
         # The package under test must be found from any directory, as an installed one is.
         root = str(Path(__file__).parents[2])
-        self.environment = clean | {"HOME": str(home), "PYTHONPATH": root} | environment
+        # Any free port, since nodes of several tests may run on the same real machine.
+        always = {"HOME": str(home), "PYTHONPATH": root, "BIGCHAINDB_SERVER_BIND": "localhost:0"}
+        self.environment = clean | always | environment
 
     def run(self, *arguments: str, answers: str = "") -> subprocess.CompletedProcess[str]:
         """Run a command to its end."""

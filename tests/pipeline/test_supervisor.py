@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import signal
 import sys
 import threading
@@ -220,36 +221,38 @@ def test_a_signal_ends_everything_and_gives_the_lease_back(
         holders.append(holder_of(storage, node.bigchain.me))
         os.kill(os.getpid(), number)
 
-    other(lambda: len(workers.notes) == 2, look_and_send)
+    other(lambda: len(workers.notes) == 3, look_and_send)
     with caplog.at_level(logging.INFO, "bigchaindb"):
         supervise(node.config, node.config_path)
-    assert sorted(role for role, _, _ in workers.notes) == ["builder", "voter"]
+    assert sorted(role for role, _, _ in workers.notes) == ["builder", "voter", "web"]
     assert workers.alive == []
     assert holders[0] is not None
     assert holders[0]["pid"] == os.getpid()
     assert holder_of(storage, node.bigchain.me) is None
     me = node.bigchain.me
-    assert caplog.messages == [f"node {me} of ledger {node.ledger} is running", f"node {me} has stopped"]
+    running, serving, stopped = caplog.messages
+    assert (running, stopped) == (f"node {me} of ledger {node.ledger} is running", f"node {me} has stopped")
+    assert re.fullmatch("serving http://localhost:[1-9][0-9]*", serving)
 
 
 def test_workers_are_told_for_which_node_they_work(node: OneNode, workers: Workers, other: Other) -> None:
     workers.are(FOREVER)
-    other(lambda: len(workers.notes) == 2, _send(signal.SIGTERM))
+    other(lambda: len(workers.notes) == 3, _send(signal.SIGTERM))
     supervise(node.config, node.config_path)
-    orders = [json.loads(order) for _, _, order in workers.notes]
-    assert orders[0] == orders[1]
-    assert parse(orders[0]["config"], "order") == node.config
-    assert orders[0]["journal"] == f"{node.config_path}.journals/{node.ledger}-{node.bigchain.me}.journal"
+    orders = {role: json.loads(order) for role, _, order in workers.notes}
+    assert [parse(order["config"], "order") for order in orders.values()] == [node.config] * 3
+    assert orders["voter"]["journal"] == f"{node.config_path}.journals/{node.ledger}-{node.bigchain.me}.journal"
+    assert "journal" not in orders["web"]
 
 
 def test_workers_that_do_not_end_are_killed_before_the_node_ends(
     node: OneNode, workers: Workers, other: Other, caplog: pytest.LogCaptureFixture
 ) -> None:
     workers.are(STUBBORN + FOREVER)
-    other(lambda: len(workers.notes) == 2, _send(signal.SIGTERM))
+    other(lambda: len(workers.notes) == 3, _send(signal.SIGTERM))
     supervise(node.config, node.config_path)
     assert workers.alive == []
-    assert caplog.messages == [f"{role} does not end, killing it" for role in ("builder", "voter")]
+    assert caplog.messages == [f"{role} does not end, killing it" for role in ("builder", "voter", "web")]
 
 
 def test_a_dead_worker_is_replaced(node: OneNode, workers: Workers, other: Other) -> None:
@@ -279,7 +282,7 @@ def test_a_node_that_has_lost_its_lease_ends(
     def take() -> None:
         until(lambda: storage.swap_register(name, storage.registers([name])[name], "taken"), HANG_SECONDS)
 
-    other(lambda: len(workers.notes) == 2, take)
+    other(lambda: len(workers.notes) == 3, take)
     with pytest.raises(LedgerError, match="another node with this key has taken the lease"):
         supervise(node.config, node.config_path)
     assert workers.alive == []

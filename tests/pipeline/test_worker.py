@@ -20,10 +20,11 @@ from bigchaindb.config import to_document
 from bigchaindb.exceptions import Fenced, InvalidValue, StorageUnavailable
 from bigchaindb.node.journal import MemoryJournal
 from bigchaindb.node.node import Node
+from bigchaindb.orders import FATAL
 from bigchaindb.pipeline import worker
 from bigchaindb.pipeline.builder import Builder
 from bigchaindb.pipeline.voter import Voter
-from bigchaindb.pipeline.worker import FATAL, ROLES, work
+from bigchaindb.pipeline.worker import ROLES, work
 from bigchaindb.storage.memory import MemoryDatabase, MemoryStorage
 from tests.acceptance.machine import until
 from tests.ledgers import Ledger, key

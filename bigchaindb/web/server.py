@@ -1,0 +1,109 @@
+"""The web server process: uvicorn on the sockets that the supervisor holds.
+
+Invariants:
+
+- It ends within three seconds of SIGTERM, or of the end of its standard input: first it listens no more, then requests
+  under way get a moment, then it goes.
+- It lives on while the database is away.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import socket
+import time
+from typing import TYPE_CHECKING, Final
+
+import uvicorn
+
+from bigchaindb.config import parse
+from bigchaindb.logs import set_up_logging
+from bigchaindb.node.opening import open_node
+from bigchaindb.orders import read_order, when_input_ends
+from bigchaindb.web.app import create_app
+from bigchaindb.web.ledger import Ledger
+from bigchaindb.web.state import WebSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from fastapi import FastAPI
+
+__all__ = ["Server", "main"]
+
+_KEEP_ALIVE_SECONDS: Final = 20
+_GRACE_SECONDS: Final = 2
+_MAX_CONNECTIONS: Final = 2_000
+
+_log = logging.getLogger(__name__)
+
+
+class Server(uvicorn.Server):
+    """Serves an app until `should_exit` is set."""
+
+    def __init__(self, app: FastAPI) -> None:
+        """Take an app over."""
+        config = uvicorn.Config(
+            app,
+            http="httptools",
+            lifespan="on",
+            log_config=None,
+            access_log=False,
+            # Nothing here asks who a proxy says the client is.
+            proxy_headers=False,
+            server_header=False,
+            limit_concurrency=_MAX_CONNECTIONS,
+            timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+            timeout_graceful_shutdown=_GRACE_SECONDS,
+        )
+        super().__init__(config)
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave the signals to whoever runs this."""
+        yield
+
+
+def main() -> int:
+    """Run as the web server process: a line of JSON on standard input says for which node, on which sockets.
+
+    Returns:
+        0 when told to stop.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the supervisor hears it too, and says when
+    order = read_order()
+    if order is None:
+        return 0
+    config = parse(order["config"], "supervisor")
+    set_up_logging(config.log, "web")
+    _take_over_log()
+    ledger = Ledger(lambda: open_node(config, time.time))
+    server = Server(create_app(ledger, WebSettings.of(config)))
+
+    def stop(*_: object) -> None:
+        server.should_exit = True
+
+    signal.signal(signal.SIGTERM, stop)
+    when_input_ends(stop)
+    _log.info("running")
+    try:
+        _serve(server, [socket.socket(fileno=number) for number in order["sockets"]])
+    finally:
+        ledger.close()
+    return 0
+
+
+def _serve(server: Server, sockets: Sequence[socket.socket]) -> None:
+    with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
+        runner.run(server.serve(list(sockets)))
+
+
+def _take_over_log() -> None:
+    """Let what uvicorn cannot answer for appear among our own lines; what clients do wrong is not logged."""
+    theirs = logging.getLogger("uvicorn")
+    theirs.handlers = logging.getLogger("bigchaindb").handlers
+    theirs.setLevel(logging.ERROR)
+    theirs.propagate = False
