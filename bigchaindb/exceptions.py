@@ -10,6 +10,8 @@ Invariants:
 from __future__ import annotations
 
 __all__ = [
+    "AccessDenied",
+    "BacklogFull",
     "BigchainDBError",
     "BlockError",
     "CannotFulfil",
@@ -27,6 +29,7 @@ __all__ = [
     "LedgerError",
     "MissingKey",
     "NodeAlreadyRunning",
+    "NodeUnreachable",
     "NowRequired",
     "OperationError",
     "ReceiptNotReady",
@@ -38,6 +41,7 @@ __all__ = [
     "TransactionMalformed",
     "TransactionTimeout",
     "TransactionTooLarge",
+    "UnexpectedAnswer",
 ]
 
 
@@ -190,3 +194,31 @@ class StorageUnavailable(StorageError):
 
 class StorageMismatch(StorageError):
     """The database is damaged, foreign, or of another version; it was left as it is."""
+
+
+# --- over HTTP ---------------------------------------------------------------------------------------------
+
+
+class NodeUnreachable(BigchainDBError, ConnectionError):
+    """A node did not answer, or not in time.  What was sent may have arrived: sending it again is harmless."""
+
+
+class BacklogFull(BigchainDBError):
+    """A node takes no more transactions until it has decided some; nothing was stored."""
+
+
+class AccessDenied(BigchainDBError):
+    """A node does this for others only; the message says how that can be changed."""
+
+
+class UnexpectedAnswer(BigchainDBError):
+    """A node's answer is not what the API says it must be, or does not hold what was asked for.
+
+    Attributes:
+        status: the HTTP status of the answer.
+    """
+
+    def __init__(self, message: str, *, field: str | None = None, status: int | None = None) -> None:
+        """Keep the status beside the message."""
+        super().__init__(message, field=field)
+        self.status = status
