@@ -26,6 +26,7 @@ PRIVATE = "SufQDbT9hWe5iYupyHGeBeKAGCq9e7jVMdCXcPSH8sg"
 PUBLIC = str(crypto.SigningKey(PRIVATE).verifying_key)
 OTHERS = tuple(crypto.generate_key_pair()[1] for _ in range(3))
 KEYPAIR = {"public": PUBLIC, "private": PRIVATE}
+TOKEN = "correct-horse-battery-staple"
 DOCUMENT: dict[str, Any] = {"keypair": KEYPAIR}
 PATHS = [setting.path for setting in config.reference()]
 VARIABLES = [setting.variable for setting in config.reference()]
@@ -59,7 +60,7 @@ def home(tmp_path: Path) -> dict[str, str]:
 
 def test_a_key_pair_is_all_that_must_be_given() -> None:
     assert config.to_document(config.parse(DOCUMENT, "here")) == {
-        "server": {"bind": "localhost:9984"},
+        "server": {"bind": "localhost:9984", "api_token": None, "cors_origins": []},
         "database": {
             "backend": "sqlite",
             "path": None,
@@ -76,7 +77,7 @@ def test_a_key_pair_is_all_that_must_be_given() -> None:
         "backlog_reassign_delay": 30.0,
         "block_interval": 0.05,
         "election": {"quorum": "majority"},
-        "limits": {"transaction_bytes": 262144},
+        "limits": {"transaction_bytes": 262144, "backlog_transactions": 100000},
         "log": {"level": "info", "file": None},
     }
     assert config.parse(DOCUMENT, "here") == config.new_config(PRIVATE, PUBLIC)
@@ -84,6 +85,8 @@ def test_a_key_pair_is_all_that_must_be_given() -> None:
 
 GOOD: dict[str, list[Any]] = {
     "server.bind": ["0.0.0.0:1", "example.org:65535", "localhost:0", "[::1]:9984", "a-b.c_d:80"],
+    "server.api_token": [None, TOKEN, "a" * 4096, "abcdefgh-._~+/12=="],
+    "server.cors_origins": [[], ["https://example.org", "http://localhost:8080", "http://[::1]:80"]],
     "database.backend": ["sqlite", "rethinkdb"],
     "database.path": [None, "/", "/var/lib/a b/ü.sqlite"],
     "database.host": ["localhost", "10.0.0.1", "::1", "db.example.org"],
@@ -98,6 +101,7 @@ GOOD: dict[str, list[Any]] = {
     "block_interval": [0, 0.001, 60],
     "election.quorum": ["majority", "two-thirds"],
     "limits.transaction_bytes": [1024, 262144, 4194304],
+    "limits.backlog_transactions": [1, 100000, 10**9],
     "log.level": ["debug", "info", "warning", "error"],
     "log.file": [None, "/var/log/ledger"],
 }
@@ -166,11 +170,13 @@ def test_a_database_file_is_known_once_the_default_was_filled_in() -> None:
 
 
 def test_what_is_secret_is_not_shown(home: dict[str, str]) -> None:
-    result = config.load(None, {**home, "BIGCHAINDB_DATABASE_PASSWORD": "open sesame"})
+    secrets = {"BIGCHAINDB_DATABASE_PASSWORD": "open sesame", "BIGCHAINDB_SERVER_API_TOKEN": TOKEN}
+    result = config.load(None, {**home, **secrets})
     shown = config.masked(result)
-    assert [secret for secret in (PRIVATE, "open sesame") if secret in repr(result) + json.dumps(shown)] == []
-    assert shown["keypair"]["private"] == shown["database"]["password"] == "********"
+    assert [secret for secret in (PRIVATE, "open sesame", TOKEN) if secret in repr(result) + json.dumps(shown)] == []
+    assert shown["keypair"]["private"] == shown["database"]["password"] == shown["server"]["api_token"] == "********"
     assert config.to_document(result)["keypair"]["private"] == PRIVATE
+    assert config.to_document(result)["server"]["api_token"] == TOKEN
     assert config.to_document(result)["database"]["password"] == "open sesame"
 
 
@@ -179,10 +185,11 @@ def test_what_is_not_secret_is_shown_and_so_is_that_there_is_no_password(home: d
     assert config.masked(result) | {"keypair": KEYPAIR} == config.to_document(result)
 
 
-@pytest.mark.parametrize("password", ["open\nsesame", ["open sesame"], "open sesame " * 1000], ids=type)
-def test_a_password_that_cannot_be_one_is_not_shown(password: Any) -> None:
-    with pytest.raises(ConfigurationError, match=r"^here: database\.password: ") as caught:
-        config.parse(with_value("database.password", password), "here")
+@pytest.mark.parametrize("path", ["database.password", "server.api_token"])
+@pytest.mark.parametrize("secret", ["open\nsesame", ["open sesame"], "open sesame " * 1000], ids=type)
+def test_a_secret_that_cannot_be_one_is_not_shown(path: str, secret: Any) -> None:
+    with pytest.raises(ConfigurationError, match=rf"^here: {path}: ") as caught:
+        config.parse(with_value(path, secret), "here")
     error: BaseException | None = caught.value
     while error is not None:
         assert "sesame" not in str(error)
@@ -233,6 +240,26 @@ BAD: dict[str, list[tuple[Any, str]]] = {
         (None, "is null, not an integer"),
         ({}, "is an object, not an integer"),
         ((), "is a tuple, not an integer"),
+    ],
+    "server.api_token": [
+        (1, "is a number, not a string"),
+        ("", "has not 16 to 4096 characters"),
+        ("x" * 15, "has not 16 to 4096 characters"),
+        ("x" * 4097, "has not 16 to 4096 characters"),
+        ("open sesame open sesame", "has characters other than"),
+        ("open=sesame=open=sesame", "has characters other than"),
+        ("öpen-sesame-open-sesame", "has characters other than"),
+    ],
+    "server.cors_origins": [
+        (None, "is null, not a list"),
+        ("https://example.org", "is a string, not a list"),
+        ([1], "item 0 is a number, not a string"),
+        (["https://example.org", "*"], "item 1, '*', is not an origin"),
+        (["https://example.org/"], "is not an origin"),
+        (["HTTPS://example.org"], "is not an origin"),
+        (["example.org"], "is not an origin"),
+        (["ftp://example.org"], "is not an origin"),
+        (["https://example.org\nx"], "is not an origin"),
     ],
     "database.name": [
         ("", "is empty"),
@@ -288,6 +315,7 @@ BAD: dict[str, list[tuple[Any, str]]] = {
     "block_interval": [(60.1, "60.1 is not in 0 to 60"), (None, "is null")],
     "election.quorum": [("all", "'all' is none of majority, two-thirds")],
     "limits.transaction_bytes": [(1023, "is not in"), (4194305, "is not in"), (2e5, "not an integer")],
+    "limits.backlog_transactions": [(0, "0 is not in 1 to"), (10**9 + 1, "is not in"), (None, "is null")],
     "log.level": [("INFO", "'INFO' is none of"), (1, "is a number")],
     "log.file": [("x" * 100, "xxx... is not a full path"), ("", "is empty")],
     "sever": [({}, "is no setting: did you mean server?")],
@@ -364,6 +392,15 @@ def test_keys_in_wrong_places_are_not_shown(keypair: dict[str, str]) -> None:
     ("variable", "text", "path", "value"),
     [
         ("BIGCHAINDB_SERVER_BIND", "0.0.0.0:80", "server.bind", "0.0.0.0:80"),
+        ("BIGCHAINDB_SERVER_API_TOKEN", TOKEN, "server.api_token", TOKEN),
+        ("BIGCHAINDB_SERVER_API_TOKEN", "", "server.api_token", None),
+        ("BIGCHAINDB_SERVER_CORS_ORIGINS", "", "server.cors_origins", []),
+        (
+            "BIGCHAINDB_SERVER_CORS_ORIGINS",
+            "https://a.org,http://localhost:80",
+            "server.cors_origins",
+            ["https://a.org", "http://localhost:80"],
+        ),
         ("BIGCHAINDB_DATABASE_BACKEND", "rethinkdb", "database.backend", "rethinkdb"),
         ("BIGCHAINDB_DATABASE_PATH", "/a/b:c", "database.path", "/a/b:c"),
         ("BIGCHAINDB_DATABASE_PATH", "", "database.path", None),
@@ -388,6 +425,7 @@ def test_keys_in_wrong_places_are_not_shown(keypair: dict[str, str]) -> None:
         ("BIGCHAINDB_BLOCK_INTERVAL", "1.5e-1", "block_interval", 0.15),
         ("BIGCHAINDB_ELECTION_QUORUM", "two-thirds", "election.quorum", "two-thirds"),
         ("BIGCHAINDB_LIMITS_TRANSACTION_BYTES", "2048", "limits.transaction_bytes", 2048),
+        ("BIGCHAINDB_LIMITS_BACKLOG_TRANSACTIONS", "7", "limits.backlog_transactions", 7),
         ("BIGCHAINDB_LOG_LEVEL", "debug", "log.level", "debug"),
         ("BIGCHAINDB_LOG_FILE", "/log", "log.file", "/log"),
     ],

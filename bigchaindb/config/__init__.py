@@ -7,7 +7,7 @@ JSON documents and environment variables into a `Config`, and `file` reads and w
 from __future__ import annotations
 
 from bigchaindb.config.document import apply_environment, masked, parse, to_document
-from bigchaindb.config.file import default_database_path, default_path, load, write
+from bigchaindb.config.file import default_database_path, default_path, load, write, write_private
 from bigchaindb.config.settings import (
     Config,
     Database,
@@ -40,4 +40,5 @@ __all__ = [
     "reference",
     "to_document",
     "write",
+    "write_private",
 ]

@@ -33,6 +33,8 @@ __all__ = ["apply_environment", "masked", "parse", "setting_variables", "to_docu
 
 CONFIG_PATH_VARIABLE: Final = "BIGCHAINDB_CONFIG_PATH"
 TEST_PREFIX: Final = "BIGCHAINDB_TEST_"
+# What `bigchaindb tx` reads; they set nothing of a node.
+CLIENT_VARIABLES: Final = frozenset({"BIGCHAINDB_URL", "BIGCHAINDB_PRIVATE_KEY", "BIGCHAINDB_API_TOKEN"})
 MASK: Final = "********"
 _COMPARED_CHARACTERS: Final = 60
 
@@ -152,8 +154,9 @@ def apply_environment(document: dict[str, Any], environ: Mapping[str, str]) -> d
 
 def setting_variables(environ: Mapping[str, str]) -> list[str]:
     """Return the names of the environment variables that are meant to set something, sorted."""
+    others = {CONFIG_PATH_VARIABLE, *CLIENT_VARIABLES}
     return sorted(
         name
         for name in environ
-        if name.startswith(ENVIRONMENT_PREFIX) and name != CONFIG_PATH_VARIABLE and not name.startswith(TEST_PREFIX)
+        if name.startswith(ENVIRONMENT_PREFIX) and name not in others and not name.startswith(TEST_PREFIX)
     )

@@ -31,7 +31,7 @@ from bigchaindb.exceptions import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["default_database_path", "default_path", "load", "write"]
+__all__ = ["default_database_path", "default_path", "load", "write", "write_private"]
 
 MAX_FILE_BYTES: Final = 2**20
 
@@ -160,7 +160,11 @@ def write(config: Config, path: str | Path, *, overwrite: bool = False) -> None:
     Raises:
         ConfigurationError: the file exists and `overwrite` is false, or it cannot be written; the message names it.
     """
-    text = json.dumps(to_document(config), indent=4, ensure_ascii=False) + "\n"
+    write_private(json.dumps(to_document(config), indent=4, ensure_ascii=False) + "\n", path, overwrite=overwrite)
+
+
+def write_private(text: str, path: str | Path, *, overwrite: bool = False) -> None:
+    """Write a text that holds a secret to a file; otherwise as `write`."""
     path = Path(path)
     try:
         target = Path(os.path.realpath(path))

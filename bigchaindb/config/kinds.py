@@ -3,7 +3,7 @@
 Invariants:
 
 - `accept` is idempotent: what it returned it returns again, so that a constructor may check what was checked before.
-- Neither a private key nor a password appears in a message.
+- Neither a private key, nor a password, nor a token appears in a message.
 """
 
 from __future__ import annotations
@@ -26,11 +26,13 @@ __all__ = [
     "FULL_PATH",
     "HOST",
     "LISTS_OF_PUBLIC_KEYS",
+    "ORIGINS",
     "PASSWORD",
     "PORT",
     "PRIVATE_KEY",
     "PUBLIC_KEY",
     "PUBLIC_KEYS",
+    "TOKEN",
     "USER_NAME",
     "Kind",
     "Refused",
@@ -48,10 +50,13 @@ MAX_TEXT_CHARACTERS: Final = 4096
 _MAX_PORT: Final = 65535
 _SHOWN_CHARACTERS: Final = 60
 _SHOWN_INTEGER: Final = 2**63
+_LEAST_TOKEN_CHARACTERS: Final = 16
 
 _HOST_NAME: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?")
 _NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _SYSTEM_NAME: Final = "rethinkdb"
+_TOKEN: Final = re.compile(r"[A-Za-z0-9._~+/-]+=*")  # what a client can send: RFC 6750
+_ORIGIN: Final = re.compile(r"https?://(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:[0-9]{1,5})?")  # as browsers write it: RFC 6454
 _INTEGER: Final = re.compile(r"-?[0-9]{1,18}")
 _NUMBER: Final = re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,18})?([eE][-+]?[0-9]{1,3})?")
 
@@ -244,6 +249,30 @@ def _password(value: Any) -> str:
     return value
 
 
+def _token(value: Any) -> str:
+    # It is not quoted, like a password.
+    if not isinstance(value, str):
+        raise Refused(f"is {json_type(value)}, not a string")
+    if not _LEAST_TOKEN_CHARACTERS <= len(value) <= MAX_TEXT_CHARACTERS:
+        raise Refused(f"has not {_LEAST_TOKEN_CHARACTERS} to {MAX_TEXT_CHARACTERS} characters")
+    if not _TOKEN.fullmatch(value):
+        raise Refused("has characters other than A-Z a-z 0-9 . _ ~ + / - and, at its end, =")
+    return value
+
+
+def _origins(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list | tuple):
+        raise Refused(f"is {json_type(value)}, not a list")
+    for place, item in enumerate(value):
+        if not isinstance(item, str):
+            raise Refused(f"item {place} is {json_type(item)}, not a string")
+        if not _ORIGIN.fullmatch(item):
+            raise Refused(
+                f"item {place}, {shown(item)}, is not an origin as browsers send it, like https://example.org"
+            )
+    return tuple(value)
+
+
 def _public_key(value: Any) -> str:
     return _key(value, VerifyingKey, "is not a public key: base58 of 32 bytes")
 
@@ -303,6 +332,8 @@ FULL_PATH: Final = Kind("full path", _path)
 DATABASE_NAME: Final = Kind("name", _name)
 USER_NAME: Final = Kind("text", _user_name)
 PASSWORD: Final = Kind("text", _password)
+TOKEN: Final = Kind("token", _token)
+ORIGINS: Final = Kind("list of origins", _origins, lambda text: text.split(",") if text else [])
 PUBLIC_KEY: Final = Kind("public key", _public_key)
 PRIVATE_KEY: Final = Kind("private key", _private_key)
 PUBLIC_KEYS: Final = Kind("list of public keys", _public_keys, lambda text: text.split(":") if text else [])

@@ -5,7 +5,7 @@ Invariants:
 - The dataclasses below are the one table of settings: names, types, defaults, ranges, environment variables and the
   reference in the documentation are all derived from their fields.
 - Every constructor checks its fields, and the fields against each other.
-- What is secret, the private key and a password, appears in no message and in no repr.
+- What is secret, the private key, a password and a token, appears in no message and in no repr.
 """
 
 from __future__ import annotations
@@ -74,7 +74,30 @@ class Server(Section):
     section: ClassVar[str] = "server"
 
     bind: str = field(
-        default="localhost:9984", metadata=_about(kinds.ADDRESS, "Where the HTTP API listens; IPv6 as in [::1]:9984.")
+        default="localhost:9984",
+        metadata=_about(
+            kinds.ADDRESS,
+            "Where the HTTP API and the explorer are served; IPv6 as in [::1]:9984. Port 0 is any free one, as logged.",
+        ),
+    )
+    api_token: str | None = field(
+        default=None,
+        repr=False,
+        metadata=_about(
+            kinds.or_null(kinds.TOKEN),
+            "What a client must send (`Authorization: Bearer ...`) to have this node create assets, 16 characters or "
+            "more; null lets whoever is on this machine do so, if `server.bind` is a loopback address, and nobody "
+            "otherwise. A secret.",
+            is_secret=True,
+        ),
+    )
+    cors_origins: tuple[str, ...] = field(
+        default=(),
+        metadata=_about(
+            kinds.ORIGINS,
+            "Web pages of these origins may use the HTTP API from a browser, as in https://example.org. In the "
+            "environment, they are separated by commas.",
+        ),
     )
 
     @property
@@ -178,6 +201,13 @@ class Limits(Section):
     transaction_bytes: int = field(
         default=2**18,
         metadata=_about(kinds.integer(1024, _BLOCK_BYTES), "Most bytes of a signed transaction, as canonical UTF-8."),
+    )
+    backlog_transactions: int = field(
+        default=100_000,
+        metadata=_about(
+            kinds.integer(1, 10**9),
+            "How many transactions may wait in the backlog before the HTTP API takes no more for the moment (429).",
+        ),
     )
 
 
