@@ -29,7 +29,7 @@ setup(
         "click>=8.1.7",
         "fastapi>=0.128",
         "httptools>=0.6.4",
-        "httpx>=0.28",
+        "httpx>=0.28,<1",
         "jinja2>=3.1.6",
         "prometheus-client>=0.22",
         "pycryptodome>=3.20",
