@@ -38,9 +38,13 @@ if TYPE_CHECKING:
 
 COMMANDS = [
     *("configure", "init", "start", "show-config", "export-my-pubkey", "drop", "status", "keyring"),
-    *("set-shards", "set-replicas"),
+    *("set-shards", "set-replicas", "tx", "keys"),
 ]
-KEYRING = ["list", "add", "remove", "adopt"]
+GROUPS = {
+    "keyring": ["list", "add", "remove", "adopt"],
+    "tx": ["create", "transfer", "show", "status", "history"],
+    "keys": ["generate"],
+}
 
 
 @pytest.fixture
@@ -64,11 +68,11 @@ def test_every_command_has_help_and_says_how_to_name_a_configuration(sh: Shell) 
     assert overview.code == 0
     for command in COMMANDS:
         assert f"\n  {command} " in overview.out
-        for arguments in [[command]] if command != "keyring" else [["keyring", name] for name in KEYRING]:
+        for arguments in [[command, name] for name in GROUPS[command]] if command in GROUPS else [[command]]:
             for option in ("-h", "--help"):
                 result = sh(*arguments, option)
                 assert (result.code, result.err) == (0, "")
-                assert "-c, --config FILE" in result.out
+                assert ("-c, --config FILE" in result.out) == (command != "keys")
 
 
 def test_the_version(sh: Shell) -> None:
@@ -85,6 +89,9 @@ def test_the_version(sh: Shell) -> None:
         ["status", "extra"],
         ["keyring"],
         ["keyring", "add"],
+        ["tx"],
+        ["tx", "show"],
+        ["keys"],
         ["configure", "-n"],
         ["set-shards"],
         ["set-shards", "0"],
@@ -101,7 +108,7 @@ def test_wrong_usage_is_exit_code_2(sh: Shell, arguments: list[str]) -> None:
 @pytest.mark.parametrize(
     "command",
     [
-        *(c for c in COMMANDS if c not in {"configure", "start", "keyring", "set-shards", "set-replicas"}),
+        *(c for c in COMMANDS if c not in {*GROUPS, "configure", "start", "set-shards", "set-replicas"}),
         "set-shards 2",
         "set-replicas 1",
         "keyring list",

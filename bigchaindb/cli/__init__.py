@@ -15,9 +15,11 @@ from typing import Final
 import click
 
 from bigchaindb.cli import node
+from bigchaindb.cli.keys import keys
 from bigchaindb.cli.looking import status
 from bigchaindb.cli.membership import keyring
 from bigchaindb.cli.options import config_option
+from bigchaindb.cli.tx import tx
 from bigchaindb.exceptions import BigchainDBError
 from bigchaindb.version import __version__
 
@@ -45,12 +47,12 @@ def _fail(message: str) -> None:
 @config_option
 @click.version_option(__version__, message="bigchaindb %(version)s")
 def cli() -> None:
-    """Run and look after a BigchainDB node."""
+    """Run and look after a BigchainDB node, and use one over HTTP."""
 
 
 for _command in (
     *(node.configure, node.show_config, node.export_my_pubkey, node.init, node.start, node.drop),
     *(node.set_shards, node.set_replicas),
-    *(keyring, status),
+    *(keyring, status, keys, tx),
 ):
     cli.add_command(_command)

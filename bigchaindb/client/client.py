@@ -179,7 +179,7 @@ class Client:
         expected = create_transaction(
             self.public_key or owners, owners, [], Operation.CREATE, payload=payload, timestamp=timestamp
         )
-        return self._have_created(expected["transaction"])
+        return self._have_created(_locked(expected, None)["transaction"])
 
     def _have_created(self, expected: dict[str, Any]) -> dict[str, Any]:
         data, timestamp = expected["data"], expected["timestamp"]
@@ -428,4 +428,8 @@ class Client:
 
 
 def _locked(unsigned: dict[str, Any], condition: Node | None) -> dict[str, Any]:
-    return unsigned if condition is None else locked_with(unsigned, condition)
+    if condition is not None:
+        return locked_with(unsigned, condition)
+    if unsigned["transaction"]["conditions"][0]["condition"] is None:
+        raise _transaction_shape.fail("new_owners", "name nobody, and there is no condition in their place")
+    return unsigned

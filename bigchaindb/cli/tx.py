@@ -1,0 +1,269 @@
+"""The commands that speak to a node over HTTP, as its users do.
+
+Invariants:
+
+- What a script wants stands alone on standard output: an id, a status, or JSON.
+- No private key or token is an argument: other users of the machine can see those.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from bigchaindb import canonical
+from bigchaindb.cli.options import config_option, load
+from bigchaindb.cli.reaching import open_client, private_keys
+from bigchaindb.exceptions import InvalidValue, TransactionError
+from bigchaindb.model.status import Status
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from bigchaindb.client import Client
+
+__all__ = ["tx"]
+
+_WAIT_SECONDS: Final = 10.0
+_MAX_JSON_BYTES: Final = 2**24
+_OUTPUT: Final = re.compile("(?P<txid>[0-9a-f]{64})(?::(?P<cid>[0-9]{1,15}))?")
+
+
+def _read_json(_: click.Context, __: click.Parameter, value: str | None) -> Any:
+    """Read JSON: from a file where the value is `@FILE`, from standard input where it is `-`."""
+    if value is None:
+        return None
+    text = value
+    if value == "-" or value.startswith("@"):
+        with click.open_file(value.removeprefix("@"), "rb") as file:
+            text = file.read(_MAX_JSON_BYTES)
+    try:
+        return canonical.loads(text, "payload")
+    except InvalidValue as error:
+        raise click.BadParameter(str(error)) from error
+
+
+def _read_inputs(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> list[dict[str, Any]]:
+    """Read outputs, each as `TXID` or `TXID:CID`."""
+    outputs = []
+    for value in values:
+        found = _OUTPUT.fullmatch(value)
+        if found is None:
+            raise click.BadParameter(f"{value!r} is neither the id of a transaction nor such an id, a colon, a number")
+        outputs.append({"txid": found["txid"], "cid": int(found["cid"] or 0)})
+    return outputs
+
+
+def _url_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option(
+        "--url",
+        metavar="URL",
+        help="Where the node is.  [default: $BIGCHAINDB_URL, or `server.bind` of the configuration here]",
+    )(command)
+
+
+def _json_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(command)
+
+
+def _to_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option(
+        "--to",
+        "owners",
+        metavar="KEY",
+        multiple=True,
+        required=True,
+        help="Public key of who gets it; more than once for several, who own it together.",
+    )(command)
+
+
+def _wait_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option(
+        "--wait",
+        "wait_seconds",
+        type=click.FloatRange(0, 86_400),
+        metavar="SECONDS",
+        default=_WAIT_SECONDS,
+        show_default=True,
+        help="How long to wait until it is decided; 0 not to wait.",
+    )(command)
+
+
+@click.group()
+def tx() -> None:
+    """Create, transfer and look at transactions, over the HTTP API of a node."""
+
+
+# --- making them -------------------------------------------------------------------------------------------
+
+
+@tx.command()
+@config_option
+@_url_option
+@click.argument("payload", callback=_read_json)
+@_to_option
+@click.option(
+    "--token-file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="File with the node's `server.api_token`.  [default: $BIGCHAINDB_API_TOKEN, or the configuration here]",
+)
+@click.option(
+    "--as-node", is_flag=True, help="Sign with the key of the node that is configured here, instead of asking it to."
+)
+@_wait_option
+@_json_option
+def create(  # noqa: PLR0913 - its options
+    *,
+    payload: Any,
+    owners: tuple[str, ...],
+    url: str | None,
+    token_file: Path | None,
+    wait_seconds: float,
+    as_node: bool,
+    as_json: bool,
+) -> None:
+    """Bring an asset into being, and print the id of its transaction.
+
+    PAYLOAD describes the asset: a JSON object, @FILE to read it from a file, or - for standard input.
+    """
+    private_key = load()[0].keypair.private if as_node else None
+    with open_client(url, token_file, private_key) as client:
+        _told(client, client.create(payload, list(owners), as_node=as_node), wait_seconds, as_json=as_json)
+
+
+@tx.command()
+@config_option
+@_url_option
+@click.argument("inputs", callback=_read_inputs, nargs=-1, required=True)
+@_to_option
+@click.option("--payload", callback=_read_json, metavar="JSON", help="What to record with it: JSON, @FILE, or -.")
+@click.option(
+    "--key-file",
+    "key_files",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    multiple=True,
+    help="File with a private key to sign with; more than once for several.  [default: $BIGCHAINDB_PRIVATE_KEY, or "
+    "what is typed]",
+)
+@_wait_option
+@_json_option
+def transfer(  # noqa: PLR0913 - its options
+    *,
+    inputs: list[dict[str, Any]],
+    owners: tuple[str, ...],
+    payload: Any,
+    key_files: tuple[Path, ...],
+    url: str | None,
+    wait_seconds: float,
+    as_json: bool,
+) -> None:
+    """Hand assets on, and print the id of the transaction.
+
+    INPUTS are the outputs to spend, each the id of a transaction, or TXID:CID for another than its output 0.
+    """
+    keys = private_keys(key_files)
+    with open_client(url) as client:
+        sent = client.transfer(inputs, list(owners), payload, private_keys=keys)
+        _told(client, sent, wait_seconds, as_json=as_json)
+
+
+def _told(client: Client, sent: dict[str, Any], wait_seconds: float, *, as_json: bool) -> None:
+    """Print the id at once, since the transaction is on its way whatever comes; then wait."""
+    txid = sent["id"]
+    if not as_json:
+        click.echo(txid)
+    status = client.wait(txid, wait_seconds) if wait_seconds else client.status(txid)
+    if as_json:
+        _print_json({"id": txid, "status": status})
+    if status is Status.REJECTED:
+        raise TransactionError(f"transaction {txid} was rejected: {client.reason(txid)}")
+
+
+# --- looking at them ---------------------------------------------------------------------------------------
+
+
+@tx.command()
+@config_option
+@_url_option
+@click.argument("txid")
+@_json_option
+def show(txid: str, url: str | None, *, as_json: bool) -> None:
+    """Print the transaction with the id TXID, whatever its status."""
+    with open_client(url) as client:
+        transaction = client.transaction(txid)
+        status = client.status(txid)
+    if as_json:
+        _print_json(transaction)
+        return
+    body = transaction["transaction"]
+    click.echo(f"transaction: {txid}\noperation:   {body['operation']}, {status}")
+    click.echo(f"time:        {_local_time(body['timestamp'])}")
+    for fulfillment in body["fulfillments"]:
+        spent = fulfillment["input"]
+        what = f"{spent['txid']}:{spent['cid']}" if spent else "nothing"
+        click.echo(f"input {fulfillment['fid']}:     {what} by {_names(fulfillment['current_owners'])}")
+    for output in body["conditions"]:
+        click.echo(f"output {output['cid']}:    {_names(output['new_owners'])}, locked by {output['condition']['uri']}")
+    if body["data"]:
+        click.echo(f"payload:     {canonical.dumps(body['data']['payload'])}")
+
+
+@tx.command()
+@config_option
+@_url_option
+@click.argument("txid")
+@click.option(
+    "--wait",
+    "wait_seconds",
+    type=click.FloatRange(0, 86_400),
+    metavar="SECONDS",
+    default=0.0,
+    help="How long to wait until it is decided.",
+)
+@_json_option
+def status(txid: str, url: str | None, wait_seconds: float, *, as_json: bool) -> None:
+    """Print how far the transaction with the id TXID has come: backlog, undecided, valid, rejected or unknown."""
+    with open_client(url) as client:
+        found = client.wait(txid, wait_seconds) if wait_seconds else client.status(txid)
+        reason = client.reason(txid) if found is Status.REJECTED else None
+    if as_json:
+        _print_json({"id": txid, "status": found, "reason": reason})
+    else:
+        click.echo(f"{found}: {reason}" if reason else found)
+
+
+@tx.command()
+@config_option
+@_url_option
+@click.argument("txid")
+@_json_option
+def history(txid: str, url: str | None, *, as_json: bool) -> None:
+    """Print the valid transactions of an asset, oldest first, given any of them by its id TXID."""
+    with open_client(url) as client:
+        transactions = list(client.history(txid))
+    if as_json:
+        _print_json(transactions)
+        return
+    for transaction in transactions:
+        body = transaction["transaction"]
+        owners = "; ".join(_names(output["new_owners"]) for output in body["conditions"])
+        click.echo(f"{transaction['id']} {body['operation']} {_local_time(body['timestamp'])} to {owners}")
+
+
+def _names(owners: list[str] | None) -> str:
+    return ", ".join(owners) if owners else "whoever knows the secret"
+
+
+def _local_time(timestamp: str) -> str:
+    return dt.datetime.fromtimestamp(float(timestamp), dt.UTC).isoformat(timespec="seconds")
+
+
+def _print_json(value: Any) -> None:
+    click.echo(json.dumps(value, indent=4, ensure_ascii=False))
