@@ -61,10 +61,10 @@ class Votes:
 
     def evidence(self, limit: int) -> list[VoteRow]:
         """See `Storage.evidence`."""
-        # A document comes once for each text in it.
+        # A document comes once for each text in it; and two writers may have given the same place.
         rows = self._store.rows("votes", r.table("votes").order_by(index="evidence").limit(max(limit, 0)))
-        kept = dict(item for row in rows for item in row.evidence())
-        return [kept[place] for place in sorted(kept)][: max(limit, 0)]
+        kept = {(place, vote.block_id, vote.node, vote.text): vote for row in rows for place, vote in row.evidence()}
+        return [kept[key] for key in sorted(kept)][: max(limit, 0)]
 
 
 def _id(vote: VoteRow) -> str:

@@ -104,6 +104,18 @@ def test_of_votes_that_arrive_at_once_one_stands_and_the_others_are_evidence(
         assert kept == {"0", "1", "2", "3"} - {texts[0]}
 
 
+def test_evidence_that_came_in_the_same_millisecond_is_all_kept(
+    storage: RethinkStorage, other: RethinkStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for each in (storage, other):
+        monkeypatch.setattr(each._store, "places", lambda _: 5_000)
+    of = block("A")
+    for text in "abc":
+        storage.place_votes([vote(of, "node", text)])
+    other.place_votes([vote(of, "node", "d")])
+    assert {row.text for row in storage.evidence(100)} == set("bcd")
+
+
 def test_of_those_who_change_a_register_at_once_one_does(storage: RethinkStorage, other: RethinkStorage) -> None:
     held = None
     for turn in range(10):
