@@ -81,13 +81,30 @@ class Queries:
 
     def transaction(self, txid: str) -> Transaction | None:
         """Return a transaction, whatever its status; of several signed texts, the one that came furthest."""
-        waiting = self._storage.waiting([txid]).get(txid, [])
-        standings = self._standings(txid)
-        hashes = [s.transaction_hash for s in sorted(standings, key=_progress, reverse=True)]
-        stored = self._storage.contents(hashes)
-        candidates = [stored[h] for h in hashes if h in stored] + waiting
-        candidates += self._storage.transactions([txid]).get(txid, []) if not candidates else []
-        return next((t for t in self._readable(candidates) if t.id == txid), None)
+        return next((t for t in self._readable(self._candidates([txid])[txid]) if t.id == txid), None)
+
+    def texts(self, ids: Sequence[str]) -> dict[str, str]:
+        """Return the canonical signed texts of these transactions, chosen as `transaction` does; unknown: left out."""
+        is_text_of = self._node.view.is_text_of
+        found = {
+            txid: next((item.text for item in stored if is_text_of(item, txid)), None)
+            for txid, stored in self._candidates(ids).items()
+        }
+        return {txid: text for txid, text in found.items() if text is not None}
+
+    def _candidates(self, ids: Sequence[str]) -> dict[str, list[StoredTransaction]]:
+        """Return what is stored under each of these ids, from those that came furthest on."""
+        waiting = self._storage.waiting(ids)
+        notes = self._node.view.notes(ids)
+        hashes = {
+            txid: [s.transaction_hash for s in sorted(notes.get(txid, []), key=_progress, reverse=True)] for txid in ids
+        }
+        stored = self._storage.contents([h for found in hashes.values() for h in found])
+        candidates = {
+            txid: [stored[h] for h in found if h in stored] + waiting.get(txid, []) for txid, found in hashes.items()
+        }
+        left = [txid for txid, found in candidates.items() if not found]
+        return candidates | (self._storage.transactions(left) if left else {})
 
     def _readable(self, stored: Iterable[StoredTransaction]) -> Iterator[Transaction]:
         for item in stored:

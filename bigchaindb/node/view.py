@@ -103,6 +103,16 @@ class LedgerView:
                 return transaction
         return Transaction.from_text(stored.text, MAX_BYTES)
 
+    def is_text_of(self, stored: StoredTransaction, txid: str) -> bool:
+        """Tell whether a stored text is a well-formed transaction with this id, reading it only if it must be."""
+        if stored.tag != NO_MARK and self._marks.holds(stored.tag, stored.hash, stored.text):
+            # It is canonical then, and of the keys of a transaction `id` is the first.
+            return stored.text.startswith(f'{{"id":"{txid}"')
+        try:
+            return Transaction.from_text(stored.text, MAX_BYTES).id == txid
+        except TransactionError:
+            return False
+
     def remember(self, verified: Iterable[Transaction]) -> None:
         """Note that the fulfillments of these have been found valid; those with a deadline are passed over."""
         if len(self._verified) > _REMEMBERED:
@@ -130,15 +140,17 @@ class LedgerView:
 
     def verdicts(self, block_ids: Collection[str]) -> dict[str, bool]:
         """Return how this node decided these blocks, by its own signed decisions and nothing else in storage."""
-        if len(self._verdicts) > _REMEMBERED_VERDICTS:
-            self._verdicts.clear()
-        unknown = [b for b in block_ids if b not in self._verdicts and b != self._ledger]
+        known = {b: verdict for b in block_ids if (verdict := self._verdicts.get(b)) is not None}
+        unknown = [b for b in block_ids if b not in known and b != self._ledger]
         for block_id, rows in (self._storage.decisions_on(unknown) if unknown else {}).items():
             for row in rows:
                 verdict = self._own_verdict(row, block_id) if row.node == self._me else None
                 if verdict is not None:
-                    self._verdicts[block_id] = verdict
-        known = {block_id: self._verdicts[block_id] for block_id in block_ids if block_id in self._verdicts}
+                    known[block_id] = verdict
+        # Threads may share this view: what one has read must not be forgotten by another before it is used.
+        if len(self._verdicts) > _REMEMBERED_VERDICTS:
+            self._verdicts.clear()
+        self._verdicts.update(known)
         return {**known, self._ledger: True} if self._ledger in block_ids else known
 
     def _own_verdict(self, row: DecisionRow, block_id: str) -> bool | None:
@@ -257,15 +269,17 @@ class LedgerView:
 
     def headers(self, block_ids: Collection[str]) -> dict[str, Header | None]:
         """Return the headers of these blocks; None for one that is not there, or not signed by its maker."""
-        if len(self._headers) > _REMEMBERED_HEADERS:
-            self._headers.clear()
-        unknown = [block_id for block_id in block_ids if block_id not in self._headers]
+        known = {block_id: header for block_id in block_ids if (header := self._headers.get(block_id))}
+        unknown = [block_id for block_id in block_ids if block_id not in known]
         stored = self._storage.blocks(unknown) if unknown else {}
         for block_id, items in stored.items():
             header = next((header for item in items if (header := _header(item.text, block_id))), None)
             if header:
-                self._headers[block_id] = header
-        return {block_id: self._headers.get(block_id) for block_id in block_ids}
+                known[block_id] = header
+        if len(self._headers) > _REMEMBERED_HEADERS:
+            self._headers.clear()
+        self._headers.update(known)
+        return {block_id: known.get(block_id) for block_id in block_ids}
 
 
 def _header(text: str, block_id: str) -> Header | None:

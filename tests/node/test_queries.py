@@ -77,12 +77,35 @@ def test_of_several_texts_the_one_that_came_furthest_is_told(ledger: Ledger) -> 
     assert ledger.first.queries.transaction(asset.id) == asset
 
 
+def test_texts_are_told_of_many_at_once_and_chosen_as_one_is(ledger: Ledger) -> None:
+    valid, undecided, waiting, unknown = (ledger.create(ALICE, {"n": n}) for n in range(4))
+    junk = garbled(valid)
+    storage = ledger.first.storage
+    storage.append_backlog([NewTransaction("f" * 64, valid.id, "junk"), row(junk)], 0.0)
+    ledger.settle(valid)
+    ledger.write(undecided)
+    ledger.first.builder.step()
+    ledger.write(waiting)
+    wanted = [valid, undecided, waiting, ledger.genesis.transaction]
+    assert ledger.first.queries.texts([unknown.id, *(t.id for t in wanted)]) == {t.id: t.text for t in wanted}
+    assert ledger.first.queries.texts([]) == {}
+
+
+def test_a_text_is_not_told_under_an_id_that_is_not_its_own(ledger: Ledger) -> None:
+    asset, other = ledger.create(ALICE), ledger.create(BOB)
+    # Even where this node's own mark is on it: the mark does not name the id that it is stored under.
+    marked = NewTransaction(other.hash, asset.id, other.text, tag=ledger.first.node.view.mark(other))
+    ledger.first.storage.append_backlog([marked, NewTransaction("1" * 64, asset.id, other.text)], 0.0)
+    assert ledger.first.queries.texts([asset.id, other.id]) == {}
+
+
 def test_what_was_rejected_is_still_told(ledger: Ledger) -> None:
     bad = garbled(ledger.create(ALICE))
     ledger.first.storage.append_backlog([row(bad)], 0.0)
     ledger.run()
     assert ledger.statuses(bad) == [Status.REJECTED]
     assert ledger.first.queries.transaction(bad.id) == bad
+    assert ledger.first.queries.texts([bad.id]) == {bad.id: bad.text}
 
 
 def test_a_rejection_bears_this_nodes_signature_and_names_this_ledger(ledger: Ledger) -> None:
