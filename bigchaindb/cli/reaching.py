@@ -31,7 +31,7 @@ _URL: Final = "BIGCHAINDB_URL"
 _PRIVATE_KEY: Final = "BIGCHAINDB_PRIVATE_KEY"
 _API_TOKEN: Final = "BIGCHAINDB_API_TOKEN"  # noqa: S105 - its name
 _ANY_ADDRESS: Final = {"0.0.0.0": "localhost", "::": "::1"}  # noqa: S104 - nobody binds here
-_MAX_TOKEN_BYTES: Final = 4096
+_MAX_TOKEN_BYTES: Final = 2**13
 
 
 def open_client(url: str | None, token_file: Path | None = None, private_key: str | None = None) -> Client:

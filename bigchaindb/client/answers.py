@@ -141,7 +141,8 @@ class Answer:
         if name == "malformed" and self.asked.startswith("GET"):
             # It cannot have been a transaction.
             return InvalidValue(message, field=field)
-        if name in _ERRORS:
+        # Without a field, it is the path that a server does not know: this is no node, or not its URL.
+        if name in _ERRORS and not (name == "unknown" and field is None):
             return _ERRORS[name](message, field=field)
         return self.unexpected(f"says {clean(name)}: {message}")
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from bigchaindb.client.answers import clean
-from bigchaindb.exceptions import TransactionError, UnexpectedAnswer
+from bigchaindb.exceptions import TransactionDoesNotExist, TransactionError, UnexpectedAnswer
 from bigchaindb.model.reference import OutputRef
 from bigchaindb.model.shape import Shape
 from bigchaindb.model.status import Status
@@ -31,7 +31,7 @@ MAX_TRANSACTION_BYTES: Final = 4 * 2**20
 
 _API: Final = "/api/v1"
 _OUTPUTS_A_PAGE: Final = 1000
-_TRANSACTIONS_A_PAGE: Final = 10
+_TRANSACTIONS_A_PAGE: Final = 100
 
 _shape: Final = Shape(UnexpectedAnswer)
 
@@ -62,19 +62,23 @@ class Api:
         answer = self._connection.post(f"{_API}/transactions", transaction.text)
         _accepted(answer, transaction.id)
 
-    def post_asset(self, document: str) -> str:
-        """Have the node make and sign a CREATE, and return its id.
+    def post_asset(self, document: str) -> Transaction:
+        """Have the node make, sign and accept a CREATE, and return it.
 
         Raises:
             AccessDenied: it does that for others only.
         """
         answer = self._connection.post(f"{_API}/assets", document, token=True)
-        return _shape.hash(_member(answer, answer.json(), "id"), "id")
+        value = answer.json()
+        return _transaction(answer, _member(answer, value, "transaction"), _member(answer, value, "id"))
 
     def status(self, txid: str) -> tuple[Status, str | None]:
         """Return how far a transaction has come, and why it was rejected."""
         answer = self._connection.get(f"{_API}/statuses", {"transaction_id": txid})
-        value = answer.json()
+        try:
+            value = answer.json()
+        except TransactionDoesNotExist:
+            return Status.UNKNOWN, None
         try:
             status = Status(_member(answer, value, "status"))
         except ValueError as error:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["Connection"]
 
 _RETRIED: Final = frozenset({429, 502, 503, 504})
-_TOKEN: Final = re.compile(r"[!-~]{1,1024}")
+_TOKEN: Final = re.compile(r"[!-~]{1,4096}")
 _LOOPBACK: Final = ("localhost", "127.0.0.1", "[::1]")
 _SHOWN_BYTES: Final = 2**16
 

@@ -58,7 +58,11 @@ class Node(Script):
         if request.method == "POST":
             return answer(202, {"id": json.loads(request.content)["id"]})
         txid = request.url.path.rpartition("/")[2]
-        return transaction_answer(self.known[txid]) if txid in self.known else problem(404, "unknown", f"no {txid}")
+        return (
+            transaction_answer(self.known[txid])
+            if txid in self.known
+            else problem(404, "unknown", f"no {txid}", field="transaction_id")
+        )
 
     def took(self, sent: dict[str, Any]) -> dict[str, Any]:
         """What was sent last, which must be this, signed as it should be."""
@@ -236,20 +240,31 @@ def test_who_is_not_asked_to_sign_is_told() -> None:
 # --- create ------------------------------------------------------------------------------------------------
 
 
+def accepted(made: Transaction) -> httpx.Response:
+    """What a node answers who has asked for an asset."""
+    return answer(202, {"id": made.id, "status": "backlog", "transaction": made.to_dict()})
+
+
 def test_a_node_is_asked_to_create() -> None:
-    script = Script(answer(202, {"id": PAINTING.id}), transaction_answer(PAINTING))
+    script = Script(accepted(PAINTING))
     script.time.now = float(PAINTING.timestamp)
     assert script.client(private("alice")).create(PAYLOAD) == PAINTING.to_dict()
     request = json.loads(script.requests[0].content)
     assert request == {"new_owners": [public("alice")], "payload": PAYLOAD, "timestamp": PAINTING.timestamp}
-    assert script.sent == ["POST /api/v1/assets", f"GET /api/v1/transactions/{PAINTING.id}"]
+    assert script.sent == ["POST /api/v1/assets"]
 
 
 def test_asking_again_asks_for_the_same_transaction() -> None:
-    script = Script(problem(503, "unavailable"), answer(202, {"id": PAINTING.id}), transaction_answer(PAINTING))
+    script = Script(problem(503, "unavailable"), accepted(PAINTING))
     script.time.now = float(PAINTING.timestamp)
     script.client().create(PAYLOAD, public("alice"))
     assert script.requests[0].content == script.requests[1].content
+
+
+@pytest.mark.parametrize("value", [{"id": PAINTING.id}, {"id": UNKNOWN, "transaction": PAINTING.to_dict()}, [], None])
+def test_a_node_that_does_not_say_what_it_made_has_made_nothing(value: Any) -> None:
+    with pytest.raises(UnexpectedAnswer, match="POST /api/v1/assets"):
+        Script(answer(202, value)).client().create(PAYLOAD, public("alice"))
 
 
 @pytest.mark.parametrize(
@@ -264,7 +279,7 @@ def test_asking_again_asks_for_the_same_transaction() -> None:
     ],
 )
 def test_a_node_that_creates_something_else_is_found_out(made: Transaction) -> None:
-    script = Script(answer(202, {"id": made.id}), transaction_answer(made))
+    script = Script(accepted(made))
     script.time.now = float(PAINTING.timestamp)
     with pytest.raises(UnexpectedAnswer, match="not what was asked"):
         script.client().create(PAYLOAD, public("alice"))
@@ -369,13 +384,19 @@ def test_a_history_is_checked_transaction_by_transaction() -> None:
 
 
 def statuses(status: Any, reason: Any = None) -> httpx.Response:
-    return answer(200, {"transaction_id": PAINTING.id, "status": status, "reason": reason})
+    return answer(200, {"id": PAINTING.id, "status": status, "reason": reason})
 
 
 def test_a_status_is_asked_for() -> None:
     assert Script(statuses("undecided")).client().status(PAINTING.id) == "undecided"
     assert Script(statuses("rejected", "too\nlate")).client().reason(PAINTING.id) == "too late"
     assert Script(statuses("valid")).client().reason(PAINTING.id) is None
+
+
+def test_what_a_node_has_never_heard_of_has_a_status_too() -> None:
+    script = Script(problem(404, "unknown", field="transaction_id"), problem(404, "unknown", field="transaction_id"))
+    assert script.client().status(PAINTING.id) == "unknown"
+    assert script.client().reason(PAINTING.id) is None
 
 
 @pytest.mark.parametrize("value", [None, [], {}, {"status": "great"}, {"status": 7}, {"status": []}])
@@ -397,7 +418,7 @@ def test_who_has_waited_long_enough_is_told() -> None:
         script.client().wait(PAINTING.id, 3)
     assert sum(script.time.sleeps) == pytest.approx(3)
     with pytest.raises(TransactionTimeout):
-        Script(statuses("unknown")).client().wait(PAINTING.id, 0)
+        Script(problem(404, "unknown", field="transaction_id")).client().wait(PAINTING.id, 0)
 
 
 @pytest.mark.parametrize("timeout", [-1, float("nan"), True, "1", None])

@@ -231,6 +231,7 @@ def test_what_is_no_json_is_no_answer(content: bytes, status: int) -> None:
         lambda: raw(200, b"<html>Welcome to our hotel's network", "text/html"),
         lambda: raw(404, b"<html>Not found", "text/html"),
         lambda: raw(404, b"{}", "application/problem+json"),
+        lambda: problem(404, "unknown", "Not Found"),
         lambda: raw(404, b"[]", "application/problem+json"),
         lambda: raw(404, b'{"error": 1, "message": "x"}', "application/problem+json"),
         lambda: raw(200, TX.text.encode(), "application/json", Content_Encoding="gzip"),
@@ -315,7 +316,7 @@ def test_what_is_no_url_of_a_node_is_refused(url: Any) -> None:
     assert "topsecret" not in str(caught.value)
 
 
-@pytest.mark.parametrize("token", ["", "two words", "line\nend", "caf\u00e9", 7, "x" * 2000])
+@pytest.mark.parametrize("token", ["", "two words", "line\nend", "caf\u00e9", 7, "x" * 5000])
 def test_what_cannot_be_a_token_is_refused_and_not_told(token: Any) -> None:
     with pytest.raises(InvalidValue, match="api_token") as caught:
         Client(api_token=token)
