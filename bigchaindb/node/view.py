@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from bigchaindb.storage.records import DecisionRow, StoredTransaction
     from bigchaindb.storage.records import Standing as StoredStanding
 
-__all__ = ["BLOCK_STALL_SECONDS", "LedgerView", "cursor_register"]
+__all__ = ["BLOCK_STALL_SECONDS", "LedgerView", "cursor_register", "settled_register"]
 
 BLOCK_STALL_SECONDS: Final = 30.0
 _STALL_DOUBLINGS: Final = 2
@@ -53,6 +53,11 @@ _MAX_ASIDE: Final = 1_000
 def cursor_register(node: str) -> str:
     """Return the name of the register in which a node's voter keeps how far it has noted the blocks."""
     return f"cursor/{node}"
+
+
+def settled_register(node: str) -> str:
+    """Return the name of the register in which a node's voter keeps up to which decision all is in the indexes."""
+    return f"settled/{node}"
 
 
 class LedgerView:
@@ -239,11 +244,19 @@ class LedgerView:
 
     def outputs(self, refs: Collection[OutputRef]) -> dict[OutputRef, Output]:
         """Return those outputs whose transaction is stored, whatever its fate."""
-        by_id = {}
-        for txid, stored in self._storage.transactions(sorted({ref.txid for ref in refs})).items():
-            # The id covers the outputs, so one text that has it is as good as another.
-            by_id[txid] = next((t.outputs for t in self._readable(stored) if t.id == txid), ())
+        found = self.transactions({ref.txid for ref in refs})
+        by_id = {txid: transaction.outputs for txid, transaction in found.items()}
         return {ref: by_id[ref.txid][ref.cid] for ref in refs if ref.cid < len(by_id.get(ref.txid, ()))}
+
+    def transactions(self, ids: Collection[str]) -> dict[str, Transaction]:
+        """Return those of these transactions that are stored, whatever their fate.
+
+        Of several signed texts it is any: the id covers inputs and outputs, so one is as good as another.
+        """
+        found: dict[str, Transaction] = {}
+        for txid, stored in self._storage.transactions(sorted(ids)).items():
+            found.update((t.id, t) for t in self._readable(stored) if t.id == txid)
+        return found
 
     def supported(self, block_ids: Collection[str]) -> set[str]:
         """Return which of these blocks have a well-signed valid vote by a member of their electorate."""

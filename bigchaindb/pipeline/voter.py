@@ -19,14 +19,14 @@ from bigchaindb.consensus.tally import tally
 from bigchaindb.exceptions import BlockError, Fenced, InvalidValue, JournalError, TransactionError
 from bigchaindb.model.block import Block
 from bigchaindb.model.merkle import leaf_hash
-from bigchaindb.model.reference import OutputRef
 from bigchaindb.model.transaction import Transaction
+from bigchaindb.node.effects import effects
 from bigchaindb.node.marks import MARK_BYTES
 from bigchaindb.node.recorded import quorum_verdict
 from bigchaindb.node.seat import Ballot, Ruling, Seat
-from bigchaindb.node.view import cursor_register, read_vote
+from bigchaindb.node.view import cursor_register, read_vote, settled_register
 from bigchaindb.pipeline.watch import Watch
-from bigchaindb.storage.records import Effects, Sighting
+from bigchaindb.storage.records import Sighting
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -76,7 +76,7 @@ class Voter:
         node.sight_genesis()
         self._open: dict[str, _Open] = {}
         self._cursor_register = cursor_register(node.me)
-        self._settled_register = f"settled/{node.me}"
+        self._settled_register = settled_register(node.me)
         registers = self._storage.registers([self._cursor_register, self._settled_register])
         self._cursor = registers.get(self._cursor_register)
         self._settled = registers.get(self._settled_register)
@@ -101,10 +101,10 @@ class Voter:
         now = self._node.clock()
         noted = self._note_new_blocks(now)
         self._load_open(now)
-        rulings, effects = self._rulings()
+        rulings, valid = self._rulings()
         ballots = self._ballots(now, rulings)
         if ballots or rulings:
-            self._cast(ballots, rulings, effects)
+            self._cast(ballots, rulings, valid)
         self._watch.step(now, self._open)
         return noted or bool(ballots) or bool(rulings)
 
@@ -361,12 +361,7 @@ class Voter:
         """Bring the index of holdings up to a decision, and let what a quorum has recorded wait no more."""
         if valid:
             transactions = [t for _, contents in valid for t in contents]
-            self._storage.settle(
-                Effects(
-                    tuple((OutputRef(t.id, o.cid), o.owners) for t in transactions for o in t.outputs),
-                    tuple((ref, t.id) for t in transactions for ref in t.inputs),
-                )
-            )
+            self._storage.settle(effects(self._node, transactions))
             self._storage.drop_backlog(ids=self._recorded_by_quorum(valid))
         settled = str(sequence)
         if not self._storage.swap_register(self._settled_register, self._settled, settled):

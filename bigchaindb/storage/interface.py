@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         BacklogEntry,
         DecisionRow,
         Effects,
+        Lineage,
         NewTransaction,
         OutputRow,
         RejectionRow,
@@ -214,7 +215,10 @@ class Storage(ABC):
 
     @abstractmethod
     def settle(self, effects: Effects) -> None:
-        """Bring the index of holdings up to date with valid transactions."""
+        """Bring the index of holdings up to date with valid transactions; what it knows already stays.
+
+        A transaction is settled as a whole, and what it spends before it or with it.
+        """
 
     @abstractmethod
     def outputs_of(self, owner: str, *, spent: bool | None, after: str | None, limit: int) -> list[OutputRow]:
@@ -226,6 +230,14 @@ class Storage(ABC):
             after: cursor of the last row already read, or None.
             limit: how many at the most.
         """
+
+    @abstractmethod
+    def lineages(self, outputs: Sequence[OutputRef]) -> dict[OutputRef, Lineage]:
+        """Return which asset each settled output holds or has held; what is not settled is left out."""
+
+    @abstractmethod
+    def outputs_of_asset(self, asset: str, after: str | None, limit: int) -> list[OutputRow]:
+        """Return up to `limit` outputs that hold or have held an asset, behind a cursor, in order of their steps."""
 
     # --- rejections ------------------------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from itertools import islice
+from itertools import count, islice, takewhile
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from bigchaindb.exceptions import StorageError, StorageUnavailable
@@ -32,7 +32,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from bigchaindb.model.reference import OutputRef
-    from bigchaindb.storage.records import Effects, NewTransaction, RejectionRow, Sighting, StoredBlock, VoteRow
+    from bigchaindb.storage.records import (
+        Effects,
+        Lineage,
+        NewTransaction,
+        RejectionRow,
+        Sighting,
+        StoredBlock,
+        VoteRow,
+    )
 
 __all__ = ["MemoryDatabase", "MemoryStorage"]
 
@@ -59,7 +67,8 @@ class _Contents:
     evidence: dict[VoteRow, None] = field(default_factory=dict)
     decisions: dict[str, dict[int, DecisionRow]] = field(default_factory=dict)  # node: {sequence: entry}
     decided: dict[str, dict[str, DecisionRow]] = field(default_factory=dict)  # block id: {node: entry}
-    outputs: set[OutputRef] = field(default_factory=set)
+    lineages: dict[OutputRef, Lineage] = field(default_factory=dict)
+    lines: dict[tuple[str, int], OutputRef] = field(default_factory=dict)  # (asset, step): output
     holdings: dict[str, dict[OutputRef, int]] = field(default_factory=dict)  # owner: {output: place in the index}
     held: int = 0
     spent: dict[OutputRef, str] = field(default_factory=dict)
@@ -357,15 +366,15 @@ class MemoryStorage(Storage):
     def settle(self, effects: Effects) -> None:
         """See `Storage.settle`."""
         with self._writing() as contents:
-            for output, owners in effects.outputs:
-                contents.outputs.add(output)
-                for owner in owners:
-                    holdings = contents.holdings.setdefault(owner, {})
-                    if output not in holdings:
+            for new in effects.outputs:
+                if new.ref not in contents.lineages:
+                    contents.lineages[new.ref] = new.lineage
+                    contents.lines.setdefault((new.lineage.asset, new.lineage.step), new.ref)
+                    for owner in dict.fromkeys(new.owners):
                         contents.held += 1
-                        holdings[output] = contents.held
+                        contents.holdings.setdefault(owner, {})[new.ref] = contents.held
             for output, spender in effects.spent:
-                if output in contents.outputs:
+                if output in contents.lineages:
                     contents.spent.setdefault(output, spender)
 
     def outputs_of(self, owner: str, *, spent: bool | None, after: str | None, limit: int) -> list[OutputRow]:
@@ -378,6 +387,24 @@ class MemoryStorage(Storage):
                 if place > start
             )
             return _first(limit, (row for row in held if spent in (None, row.spent_by is not None)))
+
+    def lineages(self, outputs: Sequence[OutputRef]) -> dict[OutputRef, Lineage]:
+        """See `Storage.lineages`."""
+        with self._reading() as contents:
+            return {output: contents.lineages[output] for output in outputs if output in contents.lineages}
+
+    def outputs_of_asset(self, asset: str, after: str | None, limit: int) -> list[OutputRow]:
+        """See `Storage.outputs_of_asset`."""
+        start = cursors.position(after)
+        with self._reading() as contents:
+            steps = takewhile(lambda step: (asset, step) in contents.lines, count(1))
+            rows = (
+                OutputRow(cursors.at(step), ref, contents.spent.get(ref))
+                for step in steps
+                for ref in (contents.lines[asset, step],)
+                if step > start
+            )
+            return _first(limit, rows)
 
     # --- rejections ------------------------------------------------------------------------------------------
 

@@ -18,6 +18,8 @@ __all__ = [
     "BacklogEntry",
     "DecisionRow",
     "Effects",
+    "Lineage",
+    "NewOutput",
     "NewTransaction",
     "OutputRow",
     "RejectionRow",
@@ -192,24 +194,52 @@ class RejectionRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Lineage:
+    """Where an output stands in the line of those that have held one asset, of which each spends the one before.
+
+    Attributes:
+        asset: id of the transaction that began the asset.
+        step: 1 for that transaction's output, 2 for the one that spent it, ...
+    """
+
+    asset: str
+    step: int
+
+
+@dataclass(frozen=True, slots=True)
+class NewOutput:
+    """An output on its way into the index of holdings.
+
+    Attributes:
+        ref: the output.
+        owners: their public keys; none where nobody but who knows a secret may spend it.
+        lineage: which asset it holds.
+    """
+
+    ref: OutputRef
+    owners: tuple[str, ...]
+    lineage: Lineage
+
+
+@dataclass(frozen=True, slots=True)
 class Effects:
     """What valid transactions do to the index of holdings.
 
     Attributes:
-        outputs: new outputs with their owners, in order.
+        outputs: new outputs, in order.
         spent: outputs that are gone, each with the id of its spender.
     """
 
-    outputs: tuple[tuple[OutputRef, tuple[str, ...]], ...]
+    outputs: tuple[NewOutput, ...]
     spent: tuple[tuple[OutputRef, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class OutputRow:
-    """One holding of one owner.
+    """One output among those of an owner, or of an asset.
 
     Attributes:
-        cursor: position in the index; opaque, oldest first.
+        cursor: position in the index; opaque, oldest first, and good only for the list that it was read from.
         ref: the output.
         spent_by: id of the valid transaction that spent it, or None.
     """

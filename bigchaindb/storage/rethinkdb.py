@@ -12,12 +12,14 @@ Invariants:
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from bigchaindb.storage import cursors
 from bigchaindb.storage.grouping import grouped
 from bigchaindb.storage.interface import Storage
-from bigchaindb.storage.records import Standing
+from bigchaindb.storage.records import Lineage, Standing
 from bigchaindb.storage.rethinkdb_backlog import Backlog
 from bigchaindb.storage.rethinkdb_blocks import Blocks
 from bigchaindb.storage.rethinkdb_driver import literal, r
@@ -294,11 +296,14 @@ class RethinkStorage(Storage):
         """See `Storage.settle`."""
         first = self._store.places(len(effects.outputs))
         rows: dict[str, dict[str, Any]] = {}
-        for i, (ref, owners) in enumerate(effects.outputs):
+        for i, new in enumerate(effects.outputs):
+            ref = new.ref
             id_ = f"{ref.txid}/{ref.cid}"
             place = named(first + i, f"{ref.txid[:12]}/{ref.cid}")
-            row = rows.setdefault(id_, {"id": id_, "owners": [], "place": place})
-            row["owners"] += [owner for owner in dict.fromkeys(owners) if owner not in row["owners"]]
+            rows.setdefault(id_, {"id": id_, "owners": list(dict.fromkeys(new.owners)), "place": place})
+            if new.lineage != Lineage(ref.txid, 1):
+                rows[id_].setdefault("asset", new.lineage.asset)
+                rows[id_].setdefault("step", new.lineage.step)
         gone: dict[str, str] = {}
         for ref, spender in effects.spent:
             id_ = f"{ref.txid}/{ref.cid}"
@@ -332,6 +337,25 @@ class RethinkStorage(Storage):
             )
         ]
         return list(islice(sorted(rows, key=lambda row: row.cursor), max(limit, 0)))
+
+    def lineages(self, outputs: Sequence[OutputRef]) -> dict[OutputRef, Lineage]:
+        """See `Storage.lineages`."""
+        ids = [f"{output.txid}/{output.cid}" for output in outputs]
+        return {row.ref(): row.lineage() for row in self._store.find("outputs", ids, fields=("id", "asset", "step"))}
+
+    def outputs_of_asset(self, asset: str, after: str | None, limit: int) -> list[OutputRow]:
+        """See `Storage.outputs_of_asset`."""
+        start = cursors.position(after)
+        self._store.check_open()
+        if not may_be_key(f"{asset}/~"):
+            return []
+        held = r.table("outputs")
+        own = held.between(f"{asset}/", f"{asset}/~")
+        others = held.between([asset, start], [asset, r.maxval], index="asset", left_bound="open")
+        rows = self._store.rows("outputs", own, decides=False) if start == 0 else []
+        rows = [row for row in rows if row.lineage().asset == asset]
+        rows += self._store.rows("outputs", others.order_by(index="asset").limit(max(limit, 0)), decides=False)
+        return [replace(row.output(), cursor=cursors.at(row.lineage().step)) for row in rows[: max(limit, 0)]]
 
     # --- rejections ------------------------------------------------------------------------------------------
 

@@ -17,6 +17,7 @@ from bigchaindb.exceptions import StorageMismatch
 from bigchaindb.model.reference import OutputRef
 from bigchaindb.storage.records import (
     DecisionRow,
+    Lineage,
     OutputRow,
     RejectionRow,
     Sighting,
@@ -153,12 +154,18 @@ class Row:
 
     def output(self) -> OutputRow:
         """Return a document of `outputs`."""
+        return OutputRow(self.text("place"), self.ref(), self.text("spent_by") if self.has("spent_by") else None)
+
+    def ref(self) -> OutputRef:
+        """Return which output a document of `outputs` is about."""
         txid, _, cid = self.text("id").rpartition("/")
         if not cid.isdecimal():
             raise self.damaged("id")
-        return OutputRow(
-            self.text("place"), OutputRef(txid, int(cid)), self.text("spent_by") if self.has("spent_by") else None
-        )
+        return OutputRef(txid, int(cid))
+
+    def lineage(self) -> Lineage:
+        """Return which asset is in a document of `outputs`; not written where its own transaction began it."""
+        return Lineage(self.text("asset"), self.whole("step")) if self.has("asset") else Lineage(self.ref().txid, 1)
 
     def rejection(self) -> RejectionRow:
         """Return a document of `rejections`."""

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["TABLES", "Index", "Opened", "drop", "open_ledger", "spread"]
 
-FORMAT_VERSION: Final = 1
+FORMAT_VERSION: Final = 2
 
 BELLS: Final = "bells"
 
@@ -80,12 +80,13 @@ TABLES: Final[Mapping[str, Mapping[str, Index]]] = {
     },
     # {id: node/sequence, node, sequence, block, verdict, text, valid_transactions, newest_time}
     "decisions": {"block": Index(lambda row: row["block"])},
-    # {id: txid/cid, owners, place, spent_by (once it is spent)}
+    # {id: txid/cid, owners, place, asset and step (but at the first step), spent_by (once it is spent)}
     "outputs": {
         "held": Index(
             lambda row: row["owners"].map(lambda owner: [owner, row.has_fields("spent_by"), row["place"]]),
             several=True,
-        )
+        ),
+        "asset": Index(lambda row: [row["asset"], row["step"]]),
     },
     # {id: hash/node, tx, node, text, place}
     "rejections": {"tx": Index(lambda row: row["tx"])},

@@ -11,7 +11,7 @@ Invariants:
 from __future__ import annotations
 
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from bigchaindb.model.reference import OutputRef
 from bigchaindb.storage import cursors
@@ -21,6 +21,7 @@ from bigchaindb.storage.interface import Storage
 from bigchaindb.storage.records import (
     BacklogEntry,
     DecisionRow,
+    Lineage,
     OutputRow,
     RejectionRow,
     Sighting,
@@ -34,13 +35,15 @@ from bigchaindb.storage.sqlite_opening import BUSY_SECONDS, open_file
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Mapping, Sequence
     from contextlib import AbstractContextManager
 
-    from bigchaindb.storage.records import Effects, NewTransaction
+    from bigchaindb.storage.records import Effects, NewOutput, NewTransaction
     from bigchaindb.storage.sqlite_sql import Query
 
 __all__ = ["SqliteStorage"]
+
+_NOBODY: Final = 0
 
 
 class SqliteStorage(Storage):
@@ -322,22 +325,29 @@ class SqliteStorage(Storage):
     def settle(self, effects: Effects) -> None:
         """See `Storage.settle`."""
         with self._file.writing():
-            held = [(ref, owner) for ref, owners in effects.outputs for owner in owners]
             numbers = self._names.numbers_of_all(
-                [name for ref, owner in held for name in (ref.txid, owner)]
+                [name for new in effects.outputs for name in (new.ref.txid, *new.owners, new.lineage.asset)]
                 + [name for ref, spender in effects.spent for name in (ref.txid, spender)]
             )
-            self._hold(dict.fromkeys((numbers[ref.txid], ref.cid, numbers[owner]) for ref, owner in held))
+            outputs: dict[tuple[int, int], NewOutput] = {}
+            for new in effects.outputs:
+                outputs.setdefault((numbers[new.ref.txid], new.ref.cid), new)
+            self._hold(outputs, numbers)
             spent = [(numbers[ref.txid], ref.cid, numbers[spender]) for ref, spender in effects.spent]
             self._file.write(sql.SPEND_HOLDING, self._file.rows_of_tuples(sql.SPENT_PLACES, spent))
 
-    def _hold(self, held: Iterable[tuple[int, int, int]]) -> None:
-        there = set(self._file.rows_of_tuples(sql.OUTPUTS, [(number, cid) for number, cid, _ in held]))
-        new = [each for each in held if each not in there]
-        place = self._count("holdings_place", len(new)) + 1
-        self._file.write(sql.ADD_OUTPUT, [(*each, place + k) for k, each in enumerate(new)])
+    def _hold(self, outputs: Mapping[tuple[int, int], NewOutput], numbers: Mapping[str, int]) -> None:
+        there = set(self._file.rows_of_tuples(sql.OUTPUTS, list(outputs)))
+        held: list[tuple[int, int, int, int | None, int | None]] = []
+        for (number, cid), new in outputs.items():
+            if (number, cid) not in there:
+                owners = [numbers[owner] for owner in dict.fromkeys(new.owners)] or [_NOBODY]
+                held.append((number, cid, owners[0], numbers[new.lineage.asset], new.lineage.step))
+                held += [(number, cid, owner, None, None) for owner in owners[1:]]
+        place = self._count("holdings_place", len(held)) + 1
+        self._file.write(sql.ADD_OUTPUT, [(*each, place + k) for k, each in enumerate(held)])
         self._file.write(
-            sql.ADD_HOLDING, [(owner, place + k, number, cid) for k, (number, cid, owner) in enumerate(new)]
+            sql.ADD_HOLDING, [(owner, place + k, number, cid) for k, (number, cid, owner, *_) in enumerate(held)]
         )
 
     def outputs_of(self, owner: str, *, spent: bool | None, after: str | None, limit: int) -> list[OutputRow]:
@@ -350,7 +360,27 @@ class SqliteStorage(Storage):
                 rows.sort(key=itemgetter(0))
             else:
                 rows = self._file.rows(sql.HOLDINGS_OF_A_KIND, number, spent, start, _at_most(limit))
-            return [OutputRow(cursors.at(place), OutputRef(id_, cid), spender) for place, id_, cid, spender in rows]
+            return [_output(row) for row in rows]
+
+    def lineages(self, outputs: Sequence[OutputRef]) -> dict[OutputRef, Lineage]:
+        """See `Storage.lineages`."""
+        with self._file.using():
+            numbers = self._names.numbers(output.txid for output in outputs)
+            wanted = {(numbers[output.txid], output.cid): output for output in outputs if output.txid in numbers}
+            rows = self._file.rows_of_tuples(sql.LINEAGES, list(wanted))
+            return {wanted[number, cid]: Lineage(asset, step) for number, cid, asset, step in rows}
+
+    def outputs_of_asset(self, asset: str, after: str | None, limit: int) -> list[OutputRow]:
+        """See `Storage.outputs_of_asset`."""
+        start = cursors.position(after)
+        with self._file.using():
+            number = self._names.numbers([asset]).get(asset)
+            found = self._file.rows(sql.LINE_BEFORE, number, start + 1) or self._file.rows(sql.LINE_BEGINNING, number)
+            if not found or limit < 1:
+                return []
+            ((step, *place),) = found
+            rows = self._file.rows(sql.LINE, step, *place, number, start - step + 1 + limit)
+            return [_output(row) for row in rows if row[0] > start]
 
     # --- rejections ------------------------------------------------------------------------------------------
 
@@ -428,6 +458,11 @@ def _sighting(row: Sequence[Any]) -> Sighting:
 def _decision(row: Sequence[Any]) -> DecisionRow:
     node, sequence, block_id, verdict, text, valid_transactions, newest_time = row
     return DecisionRow(node, sequence, block_id, bool(verdict), text, valid_transactions, newest_time)
+
+
+def _output(row: Sequence[Any]) -> OutputRow:
+    place, id_, cid, spender = row
+    return OutputRow(cursors.at(place), OutputRef(id_, cid), spender)
 
 
 def _verdict(stored: int | None) -> bool | None:

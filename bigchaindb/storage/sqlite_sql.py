@@ -25,7 +25,7 @@ from typing import Final
 __all__ = ["APPLICATION_ID", "FORMAT_VERSION", "SCHEMA", "Query", "expanded", "key_of"]
 
 APPLICATION_ID: Final = 0x42434442
-FORMAT_VERSION: Final = 1
+FORMAT_VERSION: Final = 2
 
 _KEY_DIGITS: Final = 12
 _KINDS: Final[dict[str, tuple[type, ...]]] = {
@@ -174,17 +174,23 @@ SCHEMA: Final = (
         PRIMARY KEY (node, sequence),
         UNIQUE (block_id, node)
     ) STRICT""",
-    # Where among the holdings of its owners an output is.
+    # Where among the holdings of its owners an output is; owner 0 is nobody, who holds what nobody else does.  The
+    # lineage stands at the first of several owners, so that each output is found once.
     """CREATE TABLE outputs (
         number INTEGER NOT NULL REFERENCES names,
         cid INTEGER NOT NULL,
-        owner INTEGER NOT NULL REFERENCES names,
+        owner INTEGER NOT NULL,
         place INTEGER NOT NULL,
+        asset INTEGER REFERENCES names,
+        step INTEGER,
         PRIMARY KEY (number, cid, owner)
     ) STRICT, WITHOUT ROWID""",
+    # Of an asset's line every 64th output, from which one walks to the others: an entry for each would be one more page
+    # written per transfer, for what only readers of long lines need.
+    "CREATE INDEX outputs_by_asset ON outputs (asset, step) WHERE step % 64 = 0",
     # An owner's unspent and spent outputs lie side by side, so that spending one changes one page.
     """CREATE TABLE holdings (
-        owner INTEGER NOT NULL REFERENCES names,
+        owner INTEGER NOT NULL,
         spent INTEGER NOT NULL,
         place INTEGER NOT NULL,
         number INTEGER NOT NULL REFERENCES names,
@@ -501,16 +507,64 @@ DECISIONS_ON = _query(
 
 # --- holdings ----------------------------------------------------------------------------------------------
 
-OUTPUTS = _query(
-    "int int int",
+LINEAGES = _query(
+    "int int str int",
     """
     WITH wanted (number, cid) AS (VALUES {pairs})
-    SELECT o.number, o.cid, o.owner
+    SELECT o.number, o.cid, i.name, o.step
+    FROM wanted AS w
+        CROSS JOIN outputs AS o ON o.number = w.number AND o.cid = w.cid
+        CROSS JOIN names AS i ON i.number = o.asset
+""",
+)
+
+# Where to begin a walk along an asset's line: the last of these places before a step, or else the line's beginning.
+LINE_BEFORE = _query(
+    "int int int int int",
+    """
+    SELECT step, number, cid, owner, place FROM outputs
+    WHERE asset = ? AND step % 64 = 0 AND step <= ?
+    ORDER BY step DESC
+    LIMIT 1
+""",
+)
+
+LINE_BEGINNING = _query(
+    "int int int int int",
+    "SELECT step, number, cid, owner, place FROM outputs WHERE number = ? AND asset = number AND step = 1 LIMIT 1",
+)
+
+# What spends an output of the line has the next: the one of its outputs that is of the same asset.
+LINE = _query(
+    "int str int str?",
+    """
+    WITH RECURSIVE line (step, number, cid, owner, place) AS (
+        VALUES (?, ?, ?, ?, ?)
+        UNION ALL
+        SELECT o.step, o.number, o.cid, o.owner, o.place
+        FROM line AS l
+            CROSS JOIN holdings AS h ON h.owner = l.owner AND h.spent = 1 AND h.place = l.place
+            CROSS JOIN outputs AS o ON o.number = h.spender AND o.asset = ? AND o.step = l.step + 1
+        LIMIT ?
+    )
+    SELECT l.step, i.name, l.cid, s.name
+    FROM line AS l
+        CROSS JOIN names AS i ON i.number = l.number
+        LEFT JOIN holdings AS h ON h.owner = l.owner AND h.spent = 1 AND h.place = l.place
+        LEFT JOIN names AS s ON s.number = h.spender
+""",
+)
+
+OUTPUTS = _query(
+    "int int",
+    """
+    WITH wanted (number, cid) AS (VALUES {pairs})
+    SELECT o.number, o.cid
     FROM wanted AS w CROSS JOIN outputs AS o ON o.number = w.number AND o.cid = w.cid
 """,
 )
 
-ADD_OUTPUT = "INSERT INTO outputs (number, cid, owner, place) VALUES (?, ?, ?, ?)"
+ADD_OUTPUT = "INSERT INTO outputs (number, cid, owner, asset, step, place) VALUES (?, ?, ?, ?, ?, ?)"
 
 ADD_HOLDING = "INSERT INTO holdings (owner, spent, place, number, cid) VALUES (?, 0, ?, ?, ?)"
 

@@ -631,7 +631,8 @@ def test_a_decided_block_that_is_gone_before_its_holdings_are_settled_stops_the_
     assert member.queries.unspent(public(ALICE)[0]) == [ref(asset)]
 
 
-VERBS = ["swap_register", "place_votes", "append_decisions", "settle", "drop_backlog", "sight", "votes", "contents"]
+VERBS = ["swap_register", "place_votes", "append_decisions", "settle", "lineages", "drop_backlog", "sight", "votes"]
+VERBS += ["contents"]
 
 
 @pytest.mark.parametrize("behind", [False, True])

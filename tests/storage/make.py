@@ -9,6 +9,8 @@ from bigchaindb.model.reference import OutputRef
 from bigchaindb.storage.records import (
     DecisionRow,
     Effects,
+    Lineage,
+    NewOutput,
     NewTransaction,
     RejectionRow,
     Sighting,
@@ -18,7 +20,7 @@ from bigchaindb.storage.records import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 ALICE = "alice"
 BOB = "bob"
@@ -91,9 +93,17 @@ def rejection(of: StoredTransaction, node: str, text: str = "rejected") -> Rejec
     return RejectionRow(of.hash, of.id, node, text)
 
 
-def effects(*outputs: tuple[OutputRef, Sequence[str]], spent: Sequence[tuple[OutputRef, str]] = ()) -> Effects:
-    """What valid transactions do: new outputs with their owners, and spent ones with the names of their spenders."""
+def effects(
+    *outputs: tuple[OutputRef, Sequence[str]],
+    spent: Sequence[tuple[OutputRef, str]] = (),
+    lineages: Mapping[OutputRef, Lineage] | None = None,
+) -> Effects:
+    """What valid transactions do: new outputs with their owners, and spent ones with the names of their spenders.
+
+    Outputs without a lineage hold an asset that they began.
+    """
+    held = lineages or {}
     return Effects(
-        outputs=tuple((ref, tuple(owners)) for ref, owners in outputs),
+        outputs=tuple(NewOutput(ref, tuple(owners), held.get(ref, Lineage(ref.txid, 1))) for ref, owners in outputs),
         spent=tuple((ref, digest(spender)) for ref, spender in spent),
     )

@@ -99,6 +99,8 @@ def test_what_is_no_cursor_is_refused(storage: Storage, cursor: str) -> None:
         storage.blocks_after(cursor, 10)
     with pytest.raises(InvalidValue, match="cursor"):
         storage.outputs_of("owner", spent=None, after=cursor, limit=10)
+    with pytest.raises(InvalidValue, match="cursor"):
+        storage.outputs_of_asset(digest("a"), cursor, 10)
 
 
 def test_entries_are_dropped_by_id_with_all_their_texts(storage: Storage) -> None:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
+import pytest
+
+from bigchaindb.storage.records import Lineage
 from tests.storage.make import (
     ALICE,
     BOB,
@@ -19,6 +23,8 @@ from tests.storage.make import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from bigchaindb.model.reference import OutputRef
     from bigchaindb.storage.interface import Storage
 
@@ -255,6 +261,111 @@ def test_many_are_settled_in_one_call(storage: Storage) -> None:
     storage.settle(effects(spent=[(ref, "x") for ref in many[::2]]))
     assert [ref for ref, _ in held(storage, ALICE, spent=True)] == many[::2]
     assert [ref for ref, _ in held(storage, ALICE, spent=False)] == many[1::2]
+
+
+# --- assets ------------------------------------------------------------------------------------------------
+
+
+def line(asset: str, *names: str) -> dict[OutputRef, Lineage]:
+    """Which step of an asset's line the first output of each of these transactions is."""
+    return {output(name): Lineage(digest(asset), step) for step, name in enumerate(names, start=1)}
+
+
+def settle_line(storage: Storage, *names: str, owners: Sequence[str] = (ALICE,)) -> None:
+    """Settle transactions that hand an asset on, each to the next."""
+    spent = [(output(one), other) for one, other in pairwise(names)]
+    storage.settle(effects(*[(output(name), owners) for name in names], spent=spent, lineages=line(names[0], *names)))
+
+
+def chain(storage: Storage, asset: str) -> list[tuple[OutputRef, str | None]]:
+    return [(row.ref, row.spent_by) for row in storage.outputs_of_asset(digest(asset), None, 10_000)]
+
+
+def test_every_settled_output_has_a_lineage(storage: Storage, other: Storage) -> None:
+    settle_line(storage, "a", "b", owners=[ALICE, BOB])
+    settle_line(other, "a", "b", "c", owners=[])
+    asked = [output("c"), output("a"), output("b"), output("a", 1), output("z"), output("a")]
+    assert storage.lineages(asked) == line("a", "a", "b", "c")
+    assert storage.lineages([]) == {}
+
+
+def test_a_lineage_that_stands_stays(storage: Storage) -> None:
+    settle_line(storage, "a", "b")
+    storage.settle(effects((output("b"), [ALICE]), lineages={output("b"): Lineage(digest("z"), 9)}))
+    storage.settle(effects((output("b"), [ALICE])))
+    assert storage.lineages([output("b")]) == {output("b"): Lineage(digest("a"), 2)}
+    assert [ref for ref, _ in chain(storage, "a")] == [output("a"), output("b")]
+    assert chain(storage, "z") == chain(storage, "b") == []
+
+
+def test_the_outputs_of_an_asset_come_in_the_order_of_their_steps(storage: Storage, other: Storage) -> None:
+    for names in (["a"], ["a", "z"], ["a", "z"], ["other"], ["a", "z", "b", "y"], ["a", "z", "b"]):
+        for one in (storage, other):
+            settle_line(one, *names, owners=[ALICE, BOB])
+    assert chain(storage, "a") == [
+        (output("a"), digest("z")),
+        (output("z"), digest("b")),
+        (output("b"), digest("y")),
+        (output("y"), None),
+    ]
+    assert chain(storage, "other") == [(output("other"), None)]
+    assert chain(storage, "z") == chain(storage, "unknown") == []
+
+
+def test_an_asset_may_pass_through_outputs_that_nobody_owns(storage: Storage) -> None:
+    settle_line(storage, "a", "b", "c", owners=[])
+    settle_line(storage, "a", "b", "c", "d")
+    spenders = [digest("b"), digest("c"), digest("d"), None]
+    assert chain(storage, "a") == list(zip(line("a", "a", "b", "c", "d"), spenders, strict=True))
+    assert held(storage, ALICE) == [(output("d"), None)]
+
+
+def test_two_assets_may_pass_through_one_transaction(storage: Storage) -> None:
+    lines = {
+        output("both", 0): Lineage(digest("a"), 2),
+        output("both", 1): Lineage(digest("b"), 2),
+        output("after"): Lineage(digest("b"), 3),
+    }
+    storage.settle(effects((output("a"), [ALICE]), (output("b"), [BOB])))
+    spent = [(output("a"), "both"), (output("b"), "both")]
+    new = [(output("both", 0), [BOB]), (output("both", 1), [ALICE])]
+    storage.settle(effects(*new, lineages=lines, spent=spent))
+    storage.settle(effects((output("after"), [ALICE]), lineages=lines, spent=[(output("both", 1), "after")]))
+    assert chain(storage, "a") == [(output("a"), digest("both")), (output("both", 0), None)]
+    assert chain(storage, "b") == [
+        (output("b"), digest("both")),
+        (output("both", 1), digest("after")),
+        (output("after"), None),
+    ]
+
+
+@pytest.mark.parametrize("limit", [1, 3, 64, 100])
+def test_the_outputs_of_an_asset_are_read_on_behind_a_cursor(storage: Storage, limit: int) -> None:
+    names = [f"step {number}" for number in range(200)]
+    settle_line(storage, *names[:-1], owners=[ALICE, BOB])
+    seen: list[OutputRef] = []
+    after = None
+    while rows := storage.outputs_of_asset(digest("step 0"), after, limit):
+        assert len(rows) <= limit
+        seen += [row.ref for row in rows]
+        after = rows[-1].cursor
+    # Whoever has read to the end goes on with what has come since.
+    settle_line(storage, *names)
+    seen += [row.ref for row in storage.outputs_of_asset(digest("step 0"), after, limit)]
+    assert seen == [output(name) for name in names]
+
+
+def test_a_list_of_nothing_can_be_asked_for(storage: Storage) -> None:
+    settle_line(storage, "a", "b")
+    for limit in (0, -1):
+        assert storage.outputs_of_asset(digest("a"), None, limit) == []
+
+
+def test_the_lineages_of_many_are_found_in_one_call(storage: Storage) -> None:
+    names = [str(each) for each in range(MANY)]
+    settle_line(storage, *names)
+    assert storage.lineages([output(name) for name in [*names, "unknown"]]) == line("0", *names)
+    assert [ref for ref, _ in chain(storage, "0")] == [output(name) for name in names]
 
 
 # --- rejections --------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ import pytest
 
 from bigchaindb.exceptions import BigchainDBError, StorageError, StorageUnavailable
 from bigchaindb.storage.records import Effects
-from tests.storage.make import block, digest, stored, transaction
+from tests.storage.make import block, digest, output, stored, transaction
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,6 +53,8 @@ EVERY_CALL: dict[str, Callable[[Storage], object]] = {
     "decisions_on": lambda storage: storage.decisions_on([digest("a")]),
     "settle": lambda storage: storage.settle(Effects((), ())),
     "outputs_of": lambda storage: storage.outputs_of("owner", spent=None, after=None, limit=10),
+    "lineages": lambda storage: storage.lineages([output("a")]),
+    "outputs_of_asset": lambda storage: storage.outputs_of_asset(digest("a"), None, 10),
     "reject": lambda storage: storage.reject([]),
     "rejections": lambda storage: storage.rejections([digest("a")]),
     "registers": lambda storage: storage.registers(["name"]),

@@ -165,6 +165,8 @@ def test_what_cannot_be_a_key_is_not_found(storage: RethinkStorage, odd: str) ->
         storage.votes([odd]),
         storage.decisions_on([odd]),
         storage.outputs_of(odd, spent=None, after=None, limit=10),
+        storage.lineages([OutputRef(odd, 0)]),
+        storage.outputs_of_asset(odd, None, 10),
         storage.rejections([odd]),
         storage.registers([odd]),
     ]

@@ -291,6 +291,8 @@ def test_what_no_ledger_can_hold_may_be_asked_for(storage: SqliteStorage) -> Non
         assert storage.waiting([odd]) == {}
         assert storage.spenders([OutputRef(odd, 0)]) == {}
         assert storage.outputs_of(odd, spent=None, after=None, limit=9) == []
+        assert storage.lineages([OutputRef(odd, 0)]) == {}
+        assert storage.outputs_of_asset(odd, None, 9) == []
 
 
 # --- others in the way -------------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ STATEMENTS = {
     if name.isupper() and isinstance(value, str | sql.Query)
 }
 # What a bounded list of values is called when it is read from end to end.
-BOUNDED = {"CONSTANT", "w", "wanted", "h"}
+BOUNDED = {"CONSTANT", "w", "wanted", "h", "l"}
 
 
 @pytest.fixture

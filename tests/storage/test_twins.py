@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from contextlib import ExitStack, closing, nullcontext
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,20 +12,28 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bigchaindb.storage.memory import MemoryStorage
-from bigchaindb.storage.records import Effects
+from bigchaindb.storage.records import Effects, Lineage, NewOutput
 from bigchaindb.storage.sqlite import SqliteStorage
 from tests.storage.make import block, decision, digest, output, rejection, sighting, transaction, vote
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from bigchaindb.model.reference import OutputRef
     from bigchaindb.storage.interface import Storage
     from bigchaindb.storage.records import OutputRow
 
 NAMES = "abcdef"
 NODES = ["node", "another"]
 OUTPUTS = [output(name, cid) for name in NAMES for cid in range(2)]
-OWNERS = {ref: (("alice", "bob"), ("alice",), ("carol",))[place % 3] for place, ref in enumerate(OUTPUTS)}
+OWNERS = {ref: (("alice", "bob"), ("alice",), ("carol",), ())[place % 4] for place, ref in enumerate(OUTPUTS)}
+# One asset goes from the first transaction to the last, another from the second on.
+LINEAGES = {
+    output(name, cid): Lineage(digest("ab"[cid]), place + 1 - cid) if place >= cid else Lineage("elsewhere", 1)
+    for place, name in enumerate(NAMES)
+    for cid in (0, 1)
+}
+SPENDERS = {output(one, cid): digest(other) for one, other in pairwise([*NAMES, "later"]) for cid in (0, 1)}
 # What is indexed beside a text follows from its id, as in a ledger.
 TRANSACTIONS = [
     transaction(name, text=text, spends=OUTPUTS[place : place + 2], payload="p" if place % 2 else None)
@@ -43,18 +52,19 @@ some_node = st.sampled_from(NODES)
 some_time = st.floats(0, 5)
 some_ids = st.lists(st.sampled_from([digest(name) for name in NAMES]), max_size=2)
 some_texts = st.sampled_from([None, "", "one", "two"])
-some_outputs = st.lists(st.sampled_from(OUTPUTS), max_size=3)
 some_votes = st.lists(st.builds(vote, some_block, some_node, st.sampled_from(["one", "two"]), some_texts), max_size=3)
 some_sightings = st.lists(
     st.builds(sighting, some_block, some_time, checked=st.booleans(), verdict=st.sampled_from([None, True, False])),
     max_size=3,
 )
+# Some transactions from the first on, each as a whole: what is spent is settled before its spender or with it.
 some_effects = st.builds(
-    lambda made, gone: Effects(
-        tuple((ref, OWNERS[ref]) for ref in made), tuple((ref, digest(f"spender {ref.cid}")) for ref in gone)
+    lambda count, order: Effects(
+        tuple(NewOutput(ref, OWNERS[ref], LINEAGES[ref]) for ref in order if ref in OUTPUTS[: 2 * count]),
+        tuple((ref, SPENDERS[ref]) for ref in order if ref in OUTPUTS[: 2 * (count - 1)]),
     ),
-    some_outputs,
-    some_outputs,
+    st.integers(1, len(NAMES)),
+    st.permutations(OUTPUTS + OUTPUTS[:3]),
 )
 
 Step = tuple[str, tuple[Any, ...], dict[str, Any]]
@@ -101,6 +111,11 @@ def all_outputs(storage: Storage, owner: str, *, spent: bool | None) -> list[Out
     )
 
 
+def chain_of(storage: Storage, asset: str) -> list[tuple[OutputRef, str | None]]:
+    rows = pages(lambda after: storage.outputs_of_asset(asset, after, 2), lambda row: str(row.cursor))
+    return [(row.ref, row.spent_by) for row in rows]
+
+
 def everything(storage: Storage) -> dict[str, Any]:
     """All that can be read, without what a backend may choose: cursors, and an order where none is promised."""
     ids = [digest(name) for name in NAMES]
@@ -137,6 +152,8 @@ def everything(storage: Storage) -> dict[str, Any]:
         "decisions": [storage.decisions(node, 0, 99) for node in NODES],
         "latest": [storage.latest_decision(node) for node in NODES],
         "decisions_on": storage.decisions_on(block_ids),
+        "lineages": storage.lineages(OUTPUTS),
+        "assets": {id_: chain_of(storage, id_) for id_ in ids},
         "holdings": {key: [(row.ref, row.spent_by) for row in rows] for key, rows in holdings.items()},
         "rejections": storage.rejections(ids),
         "registers": storage.registers(["x", "y"]),
