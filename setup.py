@@ -21,7 +21,7 @@ setup(
     license_files=["LICENSE"],
     python_requires=">=3.11",
     packages=find_packages(include=["bigchaindb", "bigchaindb.*"]),
-    package_data={"bigchaindb": ["py.typed"]},
+    package_data={"bigchaindb": ["py.typed", "web/explorer/templates/*", "web/explorer/static/*"]},
     # Each has a record in docs/decisions/.
     install_requires=[
         "PyNaCl>=1.6.2",
