@@ -37,6 +37,7 @@ from bigchaindb.node.view import read_vote
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from bigchaindb.model.decision import Decision
     from bigchaindb.model.transaction import Output, Transaction
     from bigchaindb.model.vote import Vote
     from bigchaindb.node.node import Node
@@ -81,7 +82,15 @@ class Queries:
 
     def transaction(self, txid: str) -> Transaction | None:
         """Return a transaction, whatever its status; of several signed texts, the one that came furthest."""
-        return next((t for t in self._readable(self._candidates([txid])[txid]) if t.id == txid), None)
+        return self.transactions([txid]).get(txid)
+
+    def transactions(self, ids: Sequence[str]) -> dict[str, Transaction]:
+        """Return these transactions, each chosen as `transaction` does; those that are unknown are left out."""
+        found = {
+            txid: next((t for t in self._readable(stored) if t.id == txid), None)
+            for txid, stored in self._candidates(ids).items()
+        }
+        return {txid: transaction for txid, transaction in found.items() if transaction}
 
     def texts(self, ids: Sequence[str]) -> dict[str, str]:
         """Return the canonical signed texts of these transactions, chosen as `transaction` does; unknown: left out."""
@@ -196,14 +205,12 @@ class Queries:
         while True:
             page = self._storage.with_payload_hash(payload_hash, cursor, _PAGE)
             ids = list(dict.fromkeys(txid for _, txid in page))
-            found += [
-                t for txid in self._valid(ids) if (t := self.transaction(txid)) and t.payload_hash == payload_hash
-            ]
+            found += [t for txid in self.valid(ids) if (t := self.transaction(txid)) and t.payload_hash == payload_hash]
             if len(page) < _PAGE:
                 return list({t.id: t for t in found}.values())
             cursor = page[-1][0]
 
-    def _valid(self, ids: Sequence[str]) -> list[str]:
+    def valid(self, ids: Sequence[str]) -> list[str]:
         """Return which of these are decided valid, in the same order."""
         standings = self._node.view.notes(ids)
         return [txid for txid in ids if any(s.verdict for s in standings.get(txid, []))]
@@ -221,7 +228,7 @@ class Queries:
         while True:
             page = self._storage.outputs_of(owner, spent=False, after=cursor, limit=_PAGE)
             refs = [row.ref for row in page]
-            valid = set(self._valid(list(dict.fromkeys(ref.txid for ref in refs))))
+            valid = set(self.valid(list(dict.fromkeys(ref.txid for ref in refs))))
             taken = self.spenders(refs)
             unspent += [ref for ref in refs if ref.txid in valid and ref not in taken]
             if len(page) < _PAGE:
@@ -257,7 +264,7 @@ class Queries:
         Raises:
             TransactionDoesNotExist: there is no such valid transaction.
         """
-        if not self._valid([txid]):
+        if not self.valid([txid]):
             raise TransactionDoesNotExist(f"there is no valid transaction {txid}", field="txid")
         start = self.transaction(txid)
         if start is None:
@@ -283,7 +290,7 @@ class Queries:
     def _forth(self, ref: OutputRef) -> Iterator[Transaction]:
         while True:
             spender = self.spender(ref)
-            transaction = self.transaction(spender) if spender and self._valid([spender]) else None
+            transaction = self.transaction(spender) if spender and self.valid([spender]) else None
             if transaction is None:
                 return
             yield transaction
@@ -315,6 +322,12 @@ class Queries:
         votes = [read_vote(text, block_id, node) for node, text in sorted(places.items())]
         return [vote for vote in votes if vote]
 
+    def decisions(self, block_id: str) -> list[Decision]:
+        """Return the well-signed decision records of a block's voters, ordered by node."""
+        header = self._node.view.headers([block_id])[block_id]
+        rows = self._storage.decisions_on([block_id]).get(block_id, [])
+        return [d for _, d in sorted(recorded_decisions(rows, block_id, header).items())] if header else []
+
     def receipt(self, txid: str) -> dict[str, Any]:
         """Return the proof that a transaction is valid; see `bigchaindb.consensus.receipts`.
 
@@ -335,16 +348,10 @@ class Queries:
         transaction = next((t for t in self._readable(view.contents) if t.id == txid), None)
         if transaction is None:
             raise TransactionDoesNotExist(f"block {view.block.id} does not hold {txid}", field="txid")
-        texts = self._decisions(view.block)
+        texts = [d.text for d in self.decisions(view.block.id) if d.verdict is Verdict.VALID]
         if not is_quorum(len(texts), len(view.block.header.voters), self._node.quorum):
             raise ReceiptNotReady(f"block {view.block.id}: a quorum has not recorded its decision yet", field="txid")
         return make_receipt(view.block, [leaf_hash(t.text.encode()) for t in view.contents], transaction, texts)
-
-    def _decisions(self, block: Block) -> list[str]:
-        """Return the well-signed decision records "valid" by the block's voters."""
-        rows = self._storage.decisions_on([block.id]).get(block.id, [])
-        decisions = recorded_decisions(rows, block.id, block.header)
-        return [d.text for _, d in sorted(decisions.items()) if d.verdict is Verdict.VALID]
 
 
 def _progress(standing: Standing) -> int:

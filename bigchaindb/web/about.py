@@ -2,26 +2,60 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from fastapi import APIRouter, Depends, Request
-from starlette.responses import PlainTextResponse
+from fastapi import APIRouter, Request
+from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from bigchaindb.version import __version__
-from bigchaindb.web.ledger import Ledger
-from bigchaindb.web.state import ledger_of
+from bigchaindb.web.intake import MAX_BATCH
+from bigchaindb.web.schemas import About, Health, problems
+from bigchaindb.web.state import API, ask
 
-__all__ = ["api", "root"]
+if TYPE_CHECKING:
+    from bigchaindb.node.node import Node
 
-api = APIRouter(tags=["node"])
+__all__ = ["root", "router"]
+
+router = APIRouter(tags=["node"])
 root = APIRouter(tags=["node"])
 
+_EXPLORER: Final = "/explorer"
+_HTML: Final = "text/html"
+_LINKS: Final = {
+    "api": f"{API}/",
+    "openapi": f"{API}/openapi.json",
+    "docs": f"{API}/docs",
+    "transactions": f"{API}/transactions",
+    "statuses": f"{API}/statuses",
+    "outputs": f"{API}/outputs",
+    "assets": f"{API}/assets",
+    "blocks": f"{API}/blocks",
+    "votes": f"{API}/votes",
+    "decisions": f"{API}/decisions",
+    "streams": f"{API}/streams/valid_transactions",
+    "explorer": f"{_EXPLORER}/",
+    "metrics": "/metrics",
+}
 
-@api.get("/")
-def about(request: Request, ledger: Annotated[Ledger, Depends(ledger_of)]) -> dict[str, Any]:
+
+@router.get("/", responses={200: {"model": About}, **problems()})
+async def get_about(request: Request) -> JSONResponse:
     """Return what this node is, and where to go from here."""
-    node = ledger.node
-    base = str(request.url_for("about"))
+    return JSONResponse(await ask(request, lambda node, _: _about(request, node)))
+
+
+@root.get("/", include_in_schema=False)
+async def get_root(request: Request) -> Response:
+    """Show browsers the explorer, and others what this node is."""
+    if _HTML in request.headers.get("accept", ""):
+        return RedirectResponse(f"{request.scope.get('root_path', '')}{_EXPLORER}/")
+    return await get_about(request)
+
+
+def _about(request: Request, node: Node) -> dict[str, Any]:
+    settings = request.app.state.settings
+    base = f"{request.scope.get('root_path', '')}"
     return {
         "software": "BigchainDB",
         "version": __version__,
@@ -29,11 +63,19 @@ def about(request: Request, ledger: Annotated[Ledger, Depends(ledger_of)]) -> di
         "node": node.me,
         "keyring": [member for member in node.federation if member != node.me],
         "quorum": str(node.quorum),
-        "links": {"api": base, "openapi": f"{base}openapi.json", "docs": f"{base}docs"},
+        "limits": {"transaction_bytes": settings.transaction_bytes, "batch_transactions": MAX_BATCH},
+        "links": {name: f"{base}{path}" for name, path in _LINKS.items()},
     }
 
 
-@root.get("/healthz", response_class=PlainTextResponse)
-async def healthz() -> str:
+@root.get("/healthz", responses={200: {"model": Health}})
+async def healthz() -> JSONResponse:
     """Return that this process lives."""
-    return "ok"
+    return JSONResponse({"status": "ok"})
+
+
+@root.get("/readyz", responses={200: {"model": Health}, **problems()})
+async def readyz(request: Request) -> JSONResponse:
+    """Return that this node can answer: its database is there."""
+    await ask(request, lambda node, _: node.storage.latest_decision(node.me))
+    return JSONResponse({"status": "ok"})

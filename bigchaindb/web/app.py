@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
 
 from bigchaindb.version import __version__
-from bigchaindb.web import about
+from bigchaindb.web import about, assets, blocks, outputs, statuses, transactions
+from bigchaindb.web.description import DESCRIPTION, Operations, describe
+from bigchaindb.web.parameters import KnownParameters
 from bigchaindb.web.problems import add_handlers
+from bigchaindb.web.state import API, Shared
 
 if TYPE_CHECKING:
     from bigchaindb.web.ledger import Ledger
     from bigchaindb.web.state import WebSettings
 
-__all__ = ["API", "create_app"]
+__all__ = ["create_app"]
 
-API: Final = "/api/v1"
+_ROUTERS: Final = (about.router, transactions.router, statuses.router, outputs.router, assets.router, blocks.router)
 
 
 def create_app(ledger: Ledger, settings: WebSettings) -> FastAPI:
@@ -29,13 +34,32 @@ def create_app(ledger: Ledger, settings: WebSettings) -> FastAPI:
     app = FastAPI(
         title="BigchainDB node",
         version=__version__,
+        description=DESCRIPTION,
         openapi_url=f"{API}/openapi.json",
         docs_url=f"{API}/docs",
         redoc_url=None,
     )
     app.state.ledger = ledger
     app.state.settings = settings
+    app.state.shared = Shared(ledger, settings)
+    app.state.operations = cache(lambda: Operations(app.openapi()))
     add_handlers(app)
+    app.add_middleware(KnownParameters, operations=app.state.operations)
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=["GET", "POST"],
+            allow_headers=["Authorization", "Content-Type", "Last-Event-ID"],
+            expose_headers=["Location", "Retry-After"],
+        )
     app.include_router(about.root)
-    app.include_router(about.api, prefix=API)
+    for router in _ROUTERS:
+        app.include_router(router, prefix=API)
+    app.openapi = lambda: app.openapi_schema or _described(app)  # type: ignore[method-assign]
     return app
+
+
+def _described(app: FastAPI) -> dict[str, object]:
+    app.openapi_schema = describe(app)
+    return app.openapi_schema

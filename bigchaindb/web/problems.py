@@ -9,25 +9,28 @@ Invariants:
 
 from __future__ import annotations
 
+import json
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.responses import JSONResponse
+from starlette.responses import Response
 
 from bigchaindb.exceptions import (
     BigchainDBError,
     DoubleSpend,
+    InvalidHash,
     InvalidKey,
+    InvalidSignature,
     InvalidValue,
     LedgerError,
+    OperationError,
     ReceiptNotReady,
     StorageError,
     TransactionDoesNotExist,
     TransactionError,
     TransactionMalformed,
-    TransactionTimeout,
     TransactionTooLarge,
 )
 
@@ -37,87 +40,100 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
     from starlette.requests import Request
 
-__all__ = ["Problem", "ProblemError", "add_handlers", "problem_of"]
+__all__ = ["NAMES", "Problem", "ProblemError", "add_handlers", "members", "problem_of"]
 
 RETRY_SECONDS: Final = 1
 
 # The first that fits counts: a subclass stands before its base.
-_STATUS: Final[tuple[tuple[type[BigchainDBError], HTTPStatus], ...]] = (
-    (DoubleSpend, HTTPStatus.CONFLICT),
-    (TransactionTooLarge, HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
-    (TransactionMalformed, HTTPStatus.BAD_REQUEST),
-    (TransactionDoesNotExist, HTTPStatus.NOT_FOUND),
-    (TransactionError, HTTPStatus.UNPROCESSABLE_ENTITY),
-    (InvalidValue, HTTPStatus.BAD_REQUEST),
-    (InvalidKey, HTTPStatus.BAD_REQUEST),
-    (ReceiptNotReady, HTTPStatus.CONFLICT),
-    (TransactionTimeout, HTTPStatus.GATEWAY_TIMEOUT),
-    (StorageError, HTTPStatus.SERVICE_UNAVAILABLE),
-    (LedgerError, HTTPStatus.SERVICE_UNAVAILABLE),
+_TABLE: Final[tuple[tuple[type[BigchainDBError], HTTPStatus, str], ...]] = (
+    (DoubleSpend, HTTPStatus.CONFLICT, "double_spend"),
+    (ReceiptNotReady, HTTPStatus.CONFLICT, "not_ready"),
+    (TransactionTooLarge, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_large"),
+    (TransactionMalformed, HTTPStatus.BAD_REQUEST, "malformed"),
+    (InvalidValue, HTTPStatus.BAD_REQUEST, "malformed"),
+    (InvalidKey, HTTPStatus.BAD_REQUEST, "malformed"),
+    (TransactionDoesNotExist, HTTPStatus.NOT_FOUND, "unknown"),
+    (InvalidHash, HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_hash"),
+    (InvalidSignature, HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_signature"),
+    (OperationError, HTTPStatus.UNPROCESSABLE_ENTITY, "operation"),
+    (TransactionError, HTTPStatus.UNPROCESSABLE_ENTITY, "invalid"),
+    (StorageError, HTTPStatus.SERVICE_UNAVAILABLE, "unavailable"),
+    (LedgerError, HTTPStatus.SERVICE_UNAVAILABLE, "unavailable"),
 )
 
-_NAMES: Final[dict[int, str]] = {
+NAMES: Final[Mapping[int, str]] = {
     HTTPStatus.BAD_REQUEST: "malformed",
     HTTPStatus.UNAUTHORIZED: "unauthorized",
     HTTPStatus.FORBIDDEN: "forbidden",
     HTTPStatus.NOT_FOUND: "unknown",
     HTTPStatus.METHOD_NOT_ALLOWED: "method_not_allowed",
     HTTPStatus.REQUEST_TIMEOUT: "timeout",
-    HTTPStatus.CONFLICT: "conflict",
+    HTTPStatus.CONFLICT: "double_spend",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "too_large",
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "unsupported_media_type",
     HTTPStatus.UNPROCESSABLE_ENTITY: "invalid",
     HTTPStatus.TOO_MANY_REQUESTS: "backlog_full",
+    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE: "too_large",
     HTTPStatus.INTERNAL_SERVER_ERROR: "internal",
     HTTPStatus.SERVICE_UNAVAILABLE: "unavailable",
 }
+"""What `error` is called where only the status says what is wrong."""
+
 _INTERNAL: Final = "something went wrong inside the node; its log says what"
 
 
 class ProblemError(Exception):
-    """A refusal that has no exception of the ledger: raised by handlers only."""
+    """A refusal for which the ledger has no exception; for handlers only."""
 
     def __init__(
         self,
         status: HTTPStatus,
         message: str,
         *,
-        error: str | None = None,
         field: str | None = None,
         headers: Mapping[str, str] | None = None,
-        **more: Any,
     ) -> None:
-        """Say what is wrong."""
+        """Say what is wrong.
+
+        Args:
+            status: of the answer.
+            message: what a person reads.
+            field: what is at fault, as exceptions of the ledger name it.
+            headers: more headers of the answer.
+        """
         super().__init__(message)
         self.status = status
-        self.error = error or _NAMES[status]
-        self.field = field
+        self.members = members(status, message, field)
         self.headers = dict(headers or {})
-        self.more = more
 
 
-class Problem(JSONResponse):
+class Problem(Response):
     """An error as an answer."""
 
     media_type = "application/problem+json"
 
-    def __init__(self, status: int, members: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> None:
-        """Answer with the members of a problem, as `problem_of` makes them."""
-        super().__init__(members, status_code=status, headers=dict(headers or {}))
+    def __init__(self, content: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> None:
+        """Answer with what `members` or `problem_of` returned."""
+        super().__init__(json.dumps(content, ensure_ascii=False), content["status"], dict(headers or {}))
 
 
-def _members(status: int, error: str, message: str, field: str | None, **more: Any) -> dict[str, Any]:
-    return {"status": int(status), "error": error, "message": message, "field": field, **more}
+def members(status: int, message: str, field: str | None = None, error: str | None = None) -> dict[str, Any]:
+    """Return a problem."""
+    return {"status": int(status), "error": error or NAMES[status], "message": _clean(message), "field": field}
 
 
 def problem_of(error: BigchainDBError) -> dict[str, Any]:
-    """Return an exception of the ledger as the members of a problem."""
-    status = next((status for kind, status in _STATUS if isinstance(error, kind)), HTTPStatus.INTERNAL_SERVER_ERROR)
-    if status == HTTPStatus.INTERNAL_SERVER_ERROR:
-        return _members(status, _NAMES[status], _INTERNAL, None)
-    if isinstance(error, DoubleSpend):
-        return _members(status, "double_spend", str(error), error.field, rival=error.rival)
-    return _members(status, _NAMES[status], str(error), error.field)
+    """Return the problem that an exception of the ledger stands for."""
+    for kind, status, name in _TABLE:
+        if isinstance(error, kind):
+            problem = members(status, str(error), error.field, name)
+            return {**problem, "rival": error.rival} if isinstance(error, DoubleSpend) else problem
+    return members(HTTPStatus.INTERNAL_SERVER_ERROR, _INTERNAL)
+
+
+def _clean(message: str) -> str:
+    """Return a message without what UTF-8 cannot carry: a part of what somebody sent may be quoted in it."""
+    return message.encode(errors="backslashreplace").decode()
 
 
 def add_handlers(app: FastAPI) -> None:
@@ -133,31 +149,50 @@ async def _on_ledger_error(request: Request, error: Exception) -> Problem:
     assert isinstance(error, BigchainDBError)  # noqa: S101 - registered for it
     if isinstance(error, StorageError):
         request.app.state.ledger.doubt()
-    members = problem_of(error)
-    headers = {"Retry-After": str(RETRY_SECONDS)} if members["status"] == HTTPStatus.SERVICE_UNAVAILABLE else {}
-    return Problem(members["status"], members, headers)
+    problem = problem_of(error)
+    is_away = problem["status"] == HTTPStatus.SERVICE_UNAVAILABLE
+    return Problem(problem, {"Retry-After": str(RETRY_SECONDS)} if is_away else {})
 
 
 async def _on_problem(_: Request, error: Exception) -> Problem:
     assert isinstance(error, ProblemError)  # noqa: S101 - registered for it
-    members = _members(error.status, error.error, str(error), error.field, **error.more)
-    return Problem(error.status, members, error.headers)
+    return Problem(error.members, error.headers)
 
 
 async def _on_validation_error(_: Request, error: Exception) -> Problem:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for it
     first = error.errors()[0]
-    field = ".".join(str(part) for part in first["loc"][1:]) or None
-    message = f"{field}: {first['msg']}" if field else str(first["msg"])
-    return Problem(HTTPStatus.BAD_REQUEST, _members(HTTPStatus.BAD_REQUEST, "malformed", message, field))
+    field = str(first["loc"][-1])
+    return Problem(members(HTTPStatus.BAD_REQUEST, f"{field}: {_reason(first)}", field))
 
 
-async def _on_http_exception(_: Request, error: Exception) -> Problem:
+def _reason(error: Mapping[str, Any]) -> str:
+    match error["type"]:
+        case "extra_forbidden":
+            return "there is no such parameter here"
+        case "missing":
+            return "is missing"
+        case "string_pattern_mismatch":
+            return "is not of the form that it must have"
+        case _:
+            return str(error["msg"])
+
+
+async def _on_http_exception(request: Request, error: Exception) -> Problem:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for it
-    name = _NAMES.get(error.status_code, HTTPStatus(error.status_code).phrase.lower().replace(" ", "_"))
-    return Problem(error.status_code, _members(error.status_code, name, error.detail, None), error.headers)
+    headers = dict(error.headers or {})
+    message = error.detail
+    if error.status_code == HTTPStatus.NOT_FOUND:
+        message = "there is nothing at this address"
+    elif error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        # Each of the framework's routes knows only what it does itself.
+        headers["Allow"] = ", ".join(request.app.state.operations().methods(request.url.path)) or headers.get(
+            "Allow", ""
+        )
+        message = f"{request.method} is not possible here, but {headers['Allow']}"
+    name = NAMES.get(error.status_code, "refused")
+    return Problem(members(error.status_code, message, None, name), headers)
 
 
 async def _on_anything(_: Request, _error: Exception) -> Problem:
-    status = HTTPStatus.INTERNAL_SERVER_ERROR
-    return Problem(status, _members(status, _NAMES[status], _INTERNAL, None))
+    return Problem(members(HTTPStatus.INTERNAL_SERVER_ERROR, _INTERNAL))

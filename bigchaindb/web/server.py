@@ -23,8 +23,10 @@ from bigchaindb.config import parse
 from bigchaindb.logs import set_up_logging
 from bigchaindb.node.opening import open_node
 from bigchaindb.orders import read_order, when_input_ends
+from bigchaindb.web.access import is_loopback
 from bigchaindb.web.app import create_app
 from bigchaindb.web.ledger import Ledger
+from bigchaindb.web.protocol import Protocol, sweep
 from bigchaindb.web.state import WebSettings
 
 if TYPE_CHECKING:
@@ -36,7 +38,7 @@ __all__ = ["Server", "main"]
 
 _KEEP_ALIVE_SECONDS: Final = 20
 _GRACE_SECONDS: Final = 2
-_MAX_CONNECTIONS: Final = 2_000
+_SWEEP_TICKS: Final = 10
 
 _log = logging.getLogger(__name__)
 
@@ -48,14 +50,13 @@ class Server(uvicorn.Server):
         """Take an app over."""
         config = uvicorn.Config(
             app,
-            http="httptools",
+            http=Protocol,
             lifespan="on",
             log_config=None,
             access_log=False,
             # Nothing here asks who a proxy says the client is.
             proxy_headers=False,
             server_header=False,
-            limit_concurrency=_MAX_CONNECTIONS,
             timeout_keep_alive=_KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=_GRACE_SECONDS,
         )
@@ -65,6 +66,12 @@ class Server(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         """Leave the signals to whoever runs this."""
         yield
+
+    async def on_tick(self, counter: int) -> bool:
+        """Look every second for connections whose time is up."""
+        if counter % _SWEEP_TICKS == 0:
+            sweep(self.server_state.connections, asyncio.get_running_loop().time())
+        return await super().on_tick(counter)
 
 
 def main() -> int:
@@ -81,7 +88,9 @@ def main() -> int:
     set_up_logging(config.log, "web")
     _take_over_log()
     ledger = Ledger(lambda: open_node(config, time.time))
-    server = Server(create_app(ledger, WebSettings.of(config)))
+    sockets = [socket.socket(fileno=number) for number in order["sockets"]]
+    is_local = all(is_loopback(found.getsockname()[0]) for found in sockets)
+    server = Server(create_app(ledger, WebSettings.of(config, is_loopback=is_local)))
 
     def stop(*_: object) -> None:
         server.should_exit = True
@@ -90,7 +99,7 @@ def main() -> int:
     when_input_ends(stop)
     _log.info("running")
     try:
-        _serve(server, [socket.socket(fileno=number) for number in order["sockets"]])
+        _serve(server, sockets)
     finally:
         ledger.close()
     return 0

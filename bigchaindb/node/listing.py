@@ -1,0 +1,247 @@
+"""Lists of the ledger in pages, oldest first, stable while it grows.
+
+Invariants:
+
+- The cost of a page depends on its size, not on the length of the list or of the ledger.
+- Only the end of a list has no cursor to go on from.  A page may be short, and where what is asked for is rare, empty.
+- What is called valid was decided so by this node; what an index says is checked against what is signed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
+
+from bigchaindb.exceptions import BlockError
+from bigchaindb.model.block import Block
+from bigchaindb.storage import cursors
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from bigchaindb.model.block import Header
+    from bigchaindb.model.reference import OutputRef
+    from bigchaindb.node.node import Node
+    from bigchaindb.node.queries import Queries
+    from bigchaindb.storage.records import StoredBlock
+
+__all__ = ["BlockEntry", "Holding", "Listing", "Page"]
+
+_LEAST_READ: Final = 100
+_MAX_READS: Final = 20
+_MAX_OPEN: Final = 10_000
+_MAX_BLOCKS: Final = 100
+# A block names up to a thousand transactions.
+_BLOCKS_AT_ONCE: Final = 25
+
+_Item = TypeVar("_Item")
+_Row = TypeVar("_Row")
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[_Item]):
+    """A part of a list.
+
+    Attributes:
+        items: each with the cursor from which the list goes on behind it.
+        next: from where the list goes on behind this page; None at its end.
+    """
+
+    items: tuple[tuple[str, _Item], ...]
+    next: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """An output of a valid transaction.
+
+    Attributes:
+        ref: the output.
+        spent_by: id of the transaction that spends it, valid or on its way; None if none does.
+    """
+
+    ref: OutputRef
+    spent_by: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class BlockEntry:
+    """A block of a list.
+
+    Attributes:
+        id: its id.
+        header: what its maker signed.
+        signature: the maker's, which was checked.
+        verdict: how this node decided it, or None.
+    """
+
+    id: str
+    header: Header
+    signature: str
+    verdict: bool | None
+
+
+class Listing:
+    """The lists of one node; may be asked from several threads."""
+
+    def __init__(self, node: Node, queries: Queries) -> None:
+        """Read this node's storage."""
+        self._node = node
+        self._storage = node.storage
+        self._queries = queries
+
+    # --- transactions and outputs ----------------------------------------------------------------------------
+
+    def texts_with_payload(self, payload_hash: str, after: str | None, limit: int) -> Page[str]:
+        """Return the canonical signed texts of the valid transactions that carry a payload.
+
+        One that was signed in several ways may come again, on a later page.
+        """
+
+        def keep(rows: Sequence[tuple[str, str]]) -> Iterable[tuple[str, str]]:
+            first = {txid: cursor for cursor, txid in reversed(rows)}
+            found = self._queries.transactions(self._queries.valid(list(first)))
+            for cursor, txid in rows:
+                transaction = found.get(txid)
+                if transaction and transaction.payload_hash == payload_hash and first[txid] == cursor:
+                    yield cursor, transaction.text
+
+        return _page(
+            lambda start, count: self._storage.with_payload_hash(payload_hash, start, count),
+            lambda row: row[0],
+            keep,
+            after,
+            limit,
+        )
+
+    def holdings(self, owner: str, *, spent: bool | None, after: str | None, limit: int) -> Page[Holding]:
+        """Return outputs of valid transactions that name an owner.
+
+        Args:
+            owner: public key, base58.
+            spent: False for those that could be spent now, True for those that a valid transaction spends, None for
+                all, those among them that a transaction on its way spends.
+            after: a cursor of this list.
+            limit: how many at the most.
+        """
+
+        def keep(rows: Sequence[tuple[str, Holding]]) -> Iterable[tuple[str, Holding]]:
+            valid = set(self._queries.valid(list(dict.fromkeys(holding.ref.txid for _, holding in rows))))
+            rows = [(cursor, holding) for cursor, holding in rows if holding.ref.txid in valid]
+            open_ = [holding.ref for _, holding in rows if holding.spent_by is None]
+            spenders = self._queries.spenders(open_) if open_ and spent is not True else {}
+            for cursor, holding in rows:
+                taken = holding.spent_by or spenders.get(holding.ref)
+                if taken is None or spent is not False:
+                    yield cursor, Holding(holding.ref, taken)
+
+        def read(start: str | None, count: int) -> list[tuple[str, Holding]]:
+            rows = self._storage.outputs_of(owner, spent=spent, after=start, limit=count)
+            return [(row.cursor, Holding(row.ref, row.spent_by)) for row in rows]
+
+        return _page(read, lambda row: row[0], keep, after, limit)
+
+    # --- blocks ----------------------------------------------------------------------------------------------
+
+    def blocks(self, after: str | None, limit: int) -> Page[BlockEntry]:
+        """Return all well-signed blocks that are stored, in the order of their arrival; the genesis is the first."""
+        limit = min(limit, _MAX_BLOCKS)
+        return _page(
+            self._storage.blocks_after, lambda row: row[0], self._entries, after, limit, least_read=_BLOCKS_AT_ONCE
+        )
+
+    def _entries(self, rows: Sequence[tuple[str, StoredBlock]]) -> Iterator[tuple[str, BlockEntry]]:
+        verdicts = self._node.view.verdicts({stored.id for _, stored in rows})
+        for cursor, stored in rows:
+            entry = _entry(stored, verdicts)
+            if entry:
+                yield cursor, entry
+
+    def decided_blocks(self, *, verdict: bool, after: str | None, limit: int) -> Page[BlockEntry]:
+        """Return the blocks that this node has decided so, in the order of its decisions; the genesis is the first."""
+
+        def read(start: str | None, count: int) -> list[tuple[str, str, bool]]:
+            if start is None:
+                return [(cursors.at(0), self._node.ledger, True), *read(cursors.at(0), count - 1)]
+            rows = self._storage.decisions(self._node.me, cursors.position(start), count)
+            return [(cursors.at(row.sequence), row.block_id, row.verdict) for row in rows]
+
+        def keep(rows: Sequence[tuple[str, str, bool]]) -> Iterator[tuple[str, BlockEntry]]:
+            return self._entries_of([(cursor, block_id) for cursor, block_id, told in rows if told is verdict], verdict)
+
+        return _page(read, lambda row: row[0], keep, after, min(limit, _MAX_BLOCKS))
+
+    def undecided_blocks(self, after: str | None, limit: int) -> Page[BlockEntry]:
+        """Return the blocks that this node has checked and not decided, in the order in which it met them."""
+        notes = self._storage.open_sightings(self._node.me, checked=True, limit=_MAX_OPEN)
+        # What was decided meanwhile is in the list no more, so the place of a block is when and what, not a number.
+        places = sorted((f"{note.seen_at:020.6f}{note.block_id}", note.block_id) for note in notes)
+        return _page(
+            lambda start, count: [place for place in places if place[0] > (start or "")][:count],
+            lambda row: row[0],
+            lambda rows: self._entries_of(rows, None),
+            after,
+            min(limit, _MAX_BLOCKS),
+        )
+
+    def blocks_with(self, txid: str) -> list[BlockEntry]:
+        """Return the checked blocks in which a transaction stands, in the order in which this node met them."""
+        notes = sorted(self._node.view.notes([txid]).get(txid, []), key=lambda note: (note.seen_at, note.block_id))
+        verdicts = {note.block_id: note.verdict for note in notes}
+        rows = [("", block_id) for block_id in verdicts]
+        return [entry for _, entry in self._entries_of(rows, *set(verdicts.values()))]
+
+    def _entries_of(self, rows: Sequence[tuple[str, str]], *verdicts: bool | None) -> Iterator[tuple[str, BlockEntry]]:
+        """Yield those of these (cursor, block id) that are stored and decided in one of these ways."""
+        for start in range(0, len(rows), _BLOCKS_AT_ONCE):
+            chunk = rows[start : start + _BLOCKS_AT_ONCE]
+            ids = [block_id for _, block_id in chunk]
+            stored = self._storage.blocks(ids)
+            known = self._node.view.verdicts(ids)
+            for cursor, block_id in chunk:
+                entries = (entry for item in stored.get(block_id, []) if (entry := _entry(item, known)))
+                entry = next((entry for entry in entries if entry.id == block_id), None)
+                if entry and entry.verdict in verdicts:
+                    yield cursor, entry
+
+
+def _entry(stored: StoredBlock, verdicts: Mapping[str, bool]) -> BlockEntry | None:
+    try:
+        block = Block.from_text(stored.text)
+    except BlockError:
+        return None  # junk in shared storage
+    if not block.is_signed:
+        return None
+    return BlockEntry(block.id, block.header, block.signature, verdicts.get(block.id))
+
+
+def _page(  # noqa: PLR0913 - what a page is made of
+    read: Callable[[str | None, int], Sequence[_Row]],
+    cursor_of: Callable[[_Row], str],
+    keep: Callable[[Sequence[_Row]], Iterable[tuple[str, _Item]]],
+    after: str | None,
+    limit: int,
+    *,
+    least_read: int = _LEAST_READ,
+) -> Page[_Item]:
+    """Read rows behind a cursor until there is something on the page, a bounded number of times.
+
+    Args:
+        read: returns so many rows behind a cursor.
+        cursor_of: returns the cursor of a row.
+        keep: returns the items in rows, each with the cursor of its row.
+        after: where to begin.
+        limit: how many items at the most.
+        least_read: how many rows to read at a time, where fewer are asked for.
+    """
+    count = max(limit, least_read)
+    for _ in range(_MAX_READS):
+        rows = read(after, count)
+        after = cursor_of(rows[-1]) if len(rows) == count else None
+        items = list(islice(keep(rows), limit + 1))
+        if len(items) > limit:
+            return Page(tuple(items[:limit]), items[limit - 1][0])
+        if items or after is None:
+            return Page(tuple(items), after)
+    return Page((), after)

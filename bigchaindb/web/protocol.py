@@ -1,0 +1,141 @@
+"""HTTP as bytes on a connection: uvicorn's reader, with the limits that it has not.
+
+Invariants:
+
+- A request's head is read up to a number of bytes; a head, a body and an answer each have a time to get across.  So
+  nobody holds a connection, or memory, by being slow.
+- No timer is kept per request: each connection knows when its time is up, and `sweep` looks at all.
+- What cannot be read as HTTP is refused in the same form as every other error.
+
+Whoever connects when there are as many connections as there may be is turned away unheard.
+"""
+
+from __future__ import annotations
+
+import json
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from bigchaindb.web.problems import members
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Iterable
+
+__all__ = ["BODY_SECONDS", "HEAD_BYTES", "HEAD_SECONDS", "MAX_CONNECTIONS", "Protocol", "sweep"]
+
+HEAD_BYTES: Final = 32 * 1024
+HEAD_SECONDS: Final = 20.0
+BODY_SECONDS: Final = 60.0
+ANSWER_SECONDS: Final = 60.0
+MAX_CONNECTIONS: Final = 2_000
+
+_NEVER: Final = float("inf")
+
+
+class _Refused(Exception):
+    """A head is too large; raised through the parser, which passes it on as an error of its own."""
+
+
+class Protocol(HttpToolsProtocol):
+    """One connection."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Make what uvicorn makes for each connection."""
+        super().__init__(*args, **kwargs)
+        self._until = _NEVER
+        self._write_until = _NEVER
+        self._in_head = True
+        self._head_bytes = 0
+        self._too_large = False
+
+    def is_late(self, now: float) -> bool:
+        """Tell whether a time is up."""
+        return now > self._until or now > self._write_until
+
+    # --- reading ---------------------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Take a connection, unless there are too many."""
+        super().connection_made(transport)
+        self._until = self.loop.time() + HEAD_SECONDS
+        if len(self.connections) > MAX_CONNECTIONS:
+            transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        """Read on."""
+        if self._until == _NEVER:
+            self._until = self.loop.time() + HEAD_SECONDS
+        self._head_bytes += len(data)
+        super().data_received(data)
+        if self._in_head and self._head_bytes > HEAD_BYTES and not self.transport.is_closing():
+            self._too_large = True
+            self.send_400_response("")
+
+    def on_message_begin(self) -> None:
+        """Note that a head begins."""
+        super().on_message_begin()
+        self._in_head = True
+
+    def on_headers_complete(self) -> None:
+        """Refuse a head that is too large, or let the application have the request."""
+        # The bytes since the last request may be those of a body too; only then is it worth counting.
+        if self._head_bytes > HEAD_BYTES and self._size_of_head() > HEAD_BYTES:
+            self._too_large = True
+            raise _Refused
+        self._in_head = False
+        self._head_bytes = 0
+        self._until = self.loop.time() + BODY_SECONDS
+        super().on_headers_complete()
+
+    def _size_of_head(self) -> int:
+        return len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
+
+    def on_message_complete(self) -> None:
+        """Note that a request is there as a whole."""
+        self._until = _NEVER
+        self._head_bytes = 0
+        super().on_message_complete()
+
+    def handle_websocket_upgrade(self) -> None:
+        """Leave the connection to the reader of WebSockets, which has limits of its own."""
+        self._until = self._write_until = _NEVER
+        super().handle_websocket_upgrade()
+
+    # --- writing ---------------------------------------------------------------------------------------------
+
+    def pause_writing(self) -> None:
+        """Note since when the other side does not take what it asked for."""
+        self._write_until = self.loop.time() + ANSWER_SECONDS
+        super().pause_writing()
+
+    def resume_writing(self) -> None:
+        """Note that it does."""
+        self._write_until = _NEVER
+        super().resume_writing()
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is no request, and close the connection."""
+        status = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE if self._too_large else HTTPStatus.BAD_REQUEST
+        message = f"the head has more than {HEAD_BYTES} bytes" if self._too_large else msg or "this is no HTTP request"
+        body = json.dumps(members(status, message)).encode()
+        head = (
+            f"HTTP/1.1 {status.value} {status.phrase}\r\ncontent-type: application/problem+json\r\n"
+            f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
+        )
+        self.transport.write(head.encode() + body)
+        self.transport.close()
+
+
+def sweep(connections: Iterable[Any], now: float) -> None:
+    """Cut the connections whose time is up.
+
+    Args:
+        connections: all that uvicorn has; those that were upgraded to WebSockets are not our business.
+        now: the event loop's time.
+    """
+    for connection in list(connections):
+        if isinstance(connection, Protocol) and connection.is_late(now):
+            connection.transport.abort()
