@@ -269,6 +269,9 @@ ALL = frozenset({PACKAGE, *(f"{PACKAGE}.{name}".removesuffix(".__init__") for na
         ("web.app", "from bigchaindb.pipeline import worker"),
         ("web.app", "from bigchaindb.core import Bigchain"),
         ("client.client", "from bigchaindb.node.queries import Status"),
+        ("client.client", "from bigchaindb.node.queries import Queries"),
+        ("client.api", "from bigchaindb.storage import interface"),
+        ("client.client", "from bigchaindb.core import Bigchain"),
         ("canonical", "from bigchaindb import Bigchain"),
         ("canonical", "import bigchaindb"),
     ],
@@ -288,6 +291,7 @@ def test_an_import_that_goes_up_is_seen(name: str, source: str) -> None:
         ("web.app", "import httpx"),
         ("client.client", "import fastapi"),
         ("config.file", "import platformdirs"),
+        ("cli.tx", "import httpx"),
     ],
 )
 def test_a_library_elsewhere_is_seen(name: str, source: str) -> None:

@@ -5,6 +5,7 @@ Invariants:
 - What is typed in `shell` runs the command line of the package under test, as `bigchaindb`.  The reader has it already:
   of a command that installs it first, the last part is run.
 - `bigchaindb start`, alone in its block, goes on in a shell of its own until the reader leaves.
+- A node of theirs listens on a port that is free here; in what they type and see it is the usual one.
 - Every wait is bounded.
 """
 
@@ -17,6 +18,7 @@ import os
 import re
 import shlex
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -25,6 +27,7 @@ import traceback
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from bigchaindb import Bigchain
+from bigchaindb.client import Client
 from bigchaindb.exceptions import BigchainDBError
 from tests.docs.pages import ROOT
 
@@ -39,6 +42,8 @@ __all__ = ["HOME", "Reader"]
 
 # What pages call the reader's home.
 HOME: Final = "/home/you"
+# Where pages say that the node is.
+ADDRESS: Final = "localhost:9984"
 _START: Final = re.compile(r"bigchaindb (--config \S+ )?start\n")
 _INSTALLED: Final = "&& .venv/bin/"
 _COMMAND_SECONDS: Final = 60.0
@@ -60,6 +65,8 @@ class Reader:
             if name.startswith(("BIGCHAINDB_", "XDG_")) and not name.startswith("BIGCHAINDB_TEST_"):
                 monkeypatch.delenv(name)
         monkeypatch.setenv("HOME", str(self._home))
+        self._address = _free_address()
+        monkeypatch.setenv("BIGCHAINDB_SERVER_BIND", self._address)
         # The package under test must be found from any directory, as an installed one is.
         monkeypatch.setenv("PYTHONPATH", str(ROOT))
         monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
@@ -74,15 +81,16 @@ class Reader:
     def __exit__(self, *_: object) -> None:
         """Stop the nodes, and close the ledgers that were opened."""
         for value in self._names.values():
-            if isinstance(value, Bigchain):
+            if isinstance(value, Bigchain | Client):
                 value.close()
         for node in self._nodes:
             node.stop()
 
     def type(self, step: Step) -> str:
         """Type a step and return what is to be seen then."""
-        seen = self._python(step.source) if step.language == "python" else self._shell(step)
-        return seen.replace(str(self._home), HOME)
+        source = step.source.replace(ADDRESS, self._address)
+        seen = self._python(source) if step.language == "python" else self._shell(source, step.expected)
+        return seen.replace(str(self._home), HOME).replace(self._address, ADDRESS)
 
     def _python(self, source: str) -> str:
         """Run statements as an interactive Python would, showing of a traceback what `doctest` would show."""
@@ -97,11 +105,11 @@ class Reader:
                     print("".join(traceback.format_exception_only(error)), end="")  # noqa: T201 - the same
         return screen.getvalue()
 
-    def _shell(self, step: Step) -> str:
-        source = step.source.rpartition(_INSTALLED)[2]
+    def _shell(self, source: str, expected: str) -> str:
+        source = source.rpartition(_INSTALLED)[2]
         if _START.fullmatch(source):
             self._nodes.append(_Node(source, self._home))
-            return self._nodes[-1].read(step.expected.count("\n"))
+            return self._nodes[-1].read(expected.count("\n"))
         return subprocess.run(
             ["/bin/sh", "-c", source],
             cwd=self._home,
@@ -112,6 +120,12 @@ class Reader:
             text=True,
             check=False,  # what went wrong is to be seen
         ).stdout
+
+
+def _free_address() -> str:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return f"localhost:{free.getsockname()[1]}"
 
 
 def _display(value: object) -> None:
