@@ -137,8 +137,16 @@ class Seat:
             _check_vote(cast, text)
 
     @contextmanager
-    def advance(self, ballots: Sequence[Ballot], rulings: Sequence[Ruling]) -> Iterator[None]:
+    def advance(
+        self, ballots: Sequence[Ballot], rulings: Sequence[Ruling], prepare: Callable[[], None] | None = None
+    ) -> Iterator[None]:
         """Cast votes and record decisions; what is stored in the body is committed with them where that can be.
+
+        Args:
+            ballots: the votes.
+            rulings: the decisions.
+            prepare: called when all this is certain, and before anybody can see it: stores what whoever sees a decision
+                must find.
 
         Raises:
             Fenced: somebody else took the seat, or an earlier call failed; nothing was cast.
@@ -157,6 +165,8 @@ class Seat:
             name = _register(self._me)
             if not self._storage.swap_register(name, self.head.to_text(), head.to_text()):
                 raise Fenced("another voter has taken this node's seat")
+            if prepare is not None:
+                prepare()
             self._fill(head)
             yield
         self.head = head

@@ -348,20 +348,23 @@ class Voter:
     def _cast(
         self, ballots: Sequence[Ballot], rulings: Sequence[Ruling], valid: Sequence[tuple[Block, list[Transaction]]]
     ) -> None:
-        with self._seat.advance(ballots, rulings):
+        with self._seat.advance(ballots, rulings, lambda: self._enter_holdings(valid)):
             if rulings:
-                self._settle(valid, self._seat.head.sequence + len(rulings))
+                self._finish(valid, self._seat.head.sequence + len(rulings))
         for ruling in rulings:
             self._open.pop(ruling.block_id)
             level = logging.DEBUG if ruling.is_valid else logging.INFO
             verdict = "valid" if ruling.is_valid else "invalid"
             _log.log(level, "block %s %s, %d transactions", ruling.block_id, verdict, ruling.transaction_count)
 
-    def _settle(self, valid: Sequence[tuple[Block, list[Transaction]]], sequence: int) -> None:
-        """Bring the index of holdings up to a decision, and let what a quorum has recorded wait no more."""
+    def _enter_holdings(self, valid: Sequence[tuple[Block, list[Transaction]]]) -> None:
+        """Bring the index of holdings up to date: whoever sees that a transaction is valid finds what it made."""
         if valid:
-            transactions = [t for _, contents in valid for t in contents]
-            self._storage.settle(effects(self._node, transactions))
+            self._storage.settle(effects(self._node, [t for _, contents in valid for t in contents]))
+
+    def _finish(self, valid: Sequence[tuple[Block, list[Transaction]]], sequence: int) -> None:
+        """Let what a quorum has recorded wait no more, and note that all is done up to a decision."""
+        if valid:
             self._storage.drop_backlog(ids=self._recorded_by_quorum(valid))
         settled = str(sequence)
         if not self._storage.swap_register(self._settled_register, self._settled, settled):
@@ -377,7 +380,7 @@ class Voter:
         return ids
 
     def _settle_rest(self) -> None:
-        """Settle what was decided before a crash kept it from being settled."""
+        """Do what has to be done about decisions, and was not, because of a crash."""
         if self._settled is not None and not self._settled.isdecimal():
             raise JournalError("this node's note in storage of what it has settled was changed: it is no number")
         settled = int(self._settled or 0)
@@ -387,7 +390,8 @@ class Voter:
             valid = [self._decided(row.block_id, stored.get(row.block_id, [])) for row in rows if row.verdict]
             settled = rows[-1].sequence
             with self._storage.batch():
-                self._settle(valid, settled)
+                self._enter_holdings(valid)
+                self._finish(valid, settled)
 
     def _decided(self, block_id: str, stored: Sequence[StoredBlock]) -> tuple[Block, list[Transaction]]:
         """Return a block that this node has decided valid, with its transactions.

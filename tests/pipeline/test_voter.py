@@ -25,7 +25,10 @@ from tests.crashes import CrashingStorage
 from tests.ledgers import Ledger, Member, key, public, ref, row
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from bigchaindb.model.transaction import Transaction
+    from bigchaindb.storage.records import DecisionRow
 
 ALICE, BOB, CAROL = key("alice"), key("bob"), key("carol")
 
@@ -179,6 +182,23 @@ def test_a_newer_block_seen_first_is_decided_after_what_it_spends() -> None:
     decided = [decision.block_id for decision in late.storage.decisions(late.me, 0, 100)]
     assert decided == [one[1].id, two[1].id]
     assert b.status(second) is Status.VALID
+
+
+def test_whoever_sees_that_a_transaction_is_valid_finds_what_it_made() -> None:
+    found: list[list[OutputRef]] = []
+
+    class Asked(MemoryStorage):
+        """Asked for Bob's holdings as soon as a decision can be seen."""
+
+        def append_decisions(self, decisions: Sequence[DecisionRow]) -> list[str]:
+            texts = super().append_decisions(decisions)
+            found.append(ledger.first.queries.unspent(public(BOB)[0]))
+            return texts
+
+    ledger = Ledger(connect=Asked)
+    asset = ledger.settle(ledger.create(BOB))
+    other = ledger.settle(ledger.transfer(ref(asset), BOB, BOB))
+    assert found == [[ref(asset)], [ref(other)]]
 
 
 # --- catching up -------------------------------------------------------------------------------------------

@@ -60,7 +60,7 @@ def _journal_after_head() -> list[_Change]:
 
 def _advance(order: list[str]) -> Any:
     @contextmanager
-    def advance(self: Any, ballots: Any, rulings: Any) -> Iterator[None]:
+    def advance(self: Any, ballots: Any, rulings: Any, prepare: Any) -> Iterator[None]:
         head = replace(self.head, generation=self.head.generation + 1, votes=(), decisions=())
         head, votes = self._sign_votes(head, ballots)
         head, decisions = self._sign_decisions(head, rulings)
@@ -77,6 +77,7 @@ def _advance(order: list[str]) -> Any:
         }
         for step in order:
             steps[step]()
+        prepare()
         yield
         self.head = head
         for vote in votes:
