@@ -223,7 +223,7 @@ def _page(  # noqa: PLR0913 - what a page is made of
     after: str | None,
     limit: int,
     *,
-    least_read: int = _LEAST_READ,
+    least_read: int | None = None,
 ) -> Page[_Item]:
     """Read rows behind a cursor until there is something on the page, a bounded number of times.
 
@@ -233,9 +233,9 @@ def _page(  # noqa: PLR0913 - what a page is made of
         keep: returns the items in rows, each with the cursor of its row.
         after: where to begin.
         limit: how many items at the most.
-        least_read: how many rows to read at a time, where fewer are asked for.
+        least_read: how many rows to read at a time, where fewer are asked for; None for the usual.
     """
-    count = max(limit, least_read)
+    count = max(limit, least_read or _LEAST_READ)
     for _ in range(_MAX_READS):
         rows = read(after, count)
         after = cursor_of(rows[-1]) if len(rows) == count else None

@@ -13,6 +13,7 @@ from starlette.responses import Response
 from bigchaindb import canonical
 from bigchaindb.exceptions import TransactionDoesNotExist
 from bigchaindb.model.status import Status
+from bigchaindb.node.histories import history
 from bigchaindb.node.listing import Listing
 from bigchaindb.web.intake import MAX_BATCH, read_batch, read_one
 from bigchaindb.web.paging import Cursor, JsonText, Paged, as_json, cut, page
@@ -213,4 +214,18 @@ async def list_transactions(request: Request, which: Annotated[ByPayload, Query(
         request,
         lambda node, queries: Listing(node, queries).texts_with_payload(which.payload_hash, after, which.limit),
     )
+    return page(*cut(found), cursor)
+
+
+@router.get(
+    "/transactions/{transaction_id}/history",
+    responses={200: {"model": TransactionPage}, **problems(HTTPStatus.NOT_FOUND)},
+)
+async def get_history(
+    request: Request, transaction_id: Annotated[str, Path(**TRANSACTION_ID)], how: Annotated[Paged, Query()]
+) -> Response:
+    """List the valid transactions of the assets that a valid transaction is part of, from CREATE on."""
+    cursor = Cursor("history", transaction_id)
+    after = cursor.read(how.cursor)
+    found = await ask(request, lambda node, queries: history(node, queries, transaction_id, after, how.limit))
     return page(*cut(found), cursor)

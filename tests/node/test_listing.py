@@ -1,0 +1,296 @@
+"""Lists in pages: complete, in order, and the same however they are cut and however the ledger grows meanwhile."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
+
+import pytest
+
+from bigchaindb.exceptions import InvalidValue
+from bigchaindb.model.reference import OutputRef
+from bigchaindb.node import listing
+from bigchaindb.node.listing import Holding, Listing
+from bigchaindb.storage.records import NewTransaction, StoredBlock
+from tests.consensus.views import garbled
+from tests.ledgers import Ledger, key, public, ref, row
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from bigchaindb.crypto import SigningKey
+    from bigchaindb.model.transaction import Transaction
+    from bigchaindb.node.listing import Page
+
+ALICE, BOB = key("alice"), key("bob")
+PAYLOAD = {"kind": "boat"}
+MANY = 7
+
+Item = TypeVar("Item")
+each_limit = pytest.mark.parametrize("limit", [1, 2, 3, 1000])
+
+
+@pytest.fixture
+def ledger() -> Ledger:
+    return Ledger()
+
+
+@pytest.fixture(autouse=True)
+def _short_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that a list of a few items already takes several reads."""
+    monkeypatch.setattr(listing, "_LEAST_READ", 2)
+    monkeypatch.setattr(listing, "_BLOCKS_AT_ONCE", 2)
+
+
+def lists(ledger: Ledger) -> Listing:
+    return Listing(ledger.first.node, ledger.first.queries)
+
+
+def whole(read: Callable[[str | None], Page[Item]], limit: int = 1000) -> list[Item]:
+    """All items, page by page."""
+    items: list[Item] = []
+    after: str | None = None
+    while True:
+        page = read(after)
+        assert len(page.items) <= limit
+        items += [item for _, item in page.items]
+        if page.next is None:
+            return items
+        after = page.next
+
+
+def creates(ledger: Ledger, count: int = MANY) -> list[Transaction]:
+    """So many valid assets with one payload, each in a block of its own."""
+    made = []
+    for n in range(count):
+        ledger.clock.now += 1 + n
+        made.append(ledger.settle(ledger.create(ALICE, PAYLOAD)))
+    return made
+
+
+# --- payloads ----------------------------------------------------------------------------------------------
+
+
+def payload_hash(transaction: Transaction) -> str:
+    assert transaction.payload_hash
+    return transaction.payload_hash
+
+
+@each_limit
+def test_transactions_are_found_by_what_they_carry_oldest_first(ledger: Ledger, limit: int) -> None:
+    made = creates(ledger)
+    ledger.settle(ledger.create(ALICE, {"kind": "car"}))
+    waiting = ledger.create(BOB, PAYLOAD)
+    ledger.write(waiting)
+    found = whole(lambda after: lists(ledger).texts_with_payload(payload_hash(waiting), after, limit), limit)
+    assert found == [t.text for t in made]
+
+
+def test_what_comes_later_is_behind_a_cursor(ledger: Ledger) -> None:
+    first = creates(ledger, 2)
+    page = lists(ledger).texts_with_payload(payload_hash(first[0]), None, 1)
+    ledger.clock.now += 100
+    later = ledger.settle(ledger.create(BOB, PAYLOAD))
+    rest = whole(lambda after: lists(ledger).texts_with_payload(payload_hash(later), after or page.next, 1))
+    assert rest == [first[1].text, later.text]
+
+
+def test_an_item_has_the_cursor_from_which_the_list_goes_on_behind_it(ledger: Ledger) -> None:
+    made = creates(ledger, 4)
+    page = lists(ledger).texts_with_payload(payload_hash(made[0]), None, 1000)
+    for place, (cursor, _) in enumerate(page.items):
+        rest = whole(partial(_with_payload, ledger, made[0], cursor))
+        assert rest == [t.text for t in made[place + 1 :]]
+
+
+def _with_payload(ledger: Ledger, like: Transaction, start: str, after: str | None) -> Page[str]:
+    return lists(ledger).texts_with_payload(payload_hash(like), after or start, 1000)
+
+
+def test_an_index_that_lies_about_payloads_is_not_believed(ledger: Ledger) -> None:
+    boat, car = ledger.create(ALICE, PAYLOAD), ledger.create(ALICE, {"kind": "car"})
+    ledger.settle(boat, car)
+    storage = ledger.first.storage
+    storage.append_backlog([NewTransaction("f" * 64, car.id, "junk", payload_hash=boat.payload_hash)], 0.0)
+    assert whole(lambda after: lists(ledger).texts_with_payload(payload_hash(boat), after, 10)) == [boat.text]
+
+
+def test_one_that_was_signed_in_several_ways_is_on_a_page_once(ledger: Ledger) -> None:
+    boat = ledger.create(ALICE, PAYLOAD)
+    ledger.first.storage.append_backlog([row(garbled(boat))], 0.0)
+    ledger.settle(boat)
+    assert [t for _, t in lists(ledger).texts_with_payload(payload_hash(boat), None, 10).items] == [boat.text]
+
+
+# --- holdings ----------------------------------------------------------------------------------------------
+
+
+def held(ledger: Ledger, owner: SigningKey, *, spent: bool | None, limit: int = 1000) -> list[Holding]:
+    (name,) = public(owner)
+    return whole(lambda after: lists(ledger).holdings(name, spent=spent, after=after, limit=limit), limit)
+
+
+@each_limit
+def test_an_owner_has_what_is_valid_and_unspent_oldest_first(ledger: Ledger, limit: int) -> None:
+    made = creates(ledger)
+    gone = ledger.settle(ledger.transfer(ref(made[2]), ALICE, BOB))
+    on_its_way = ledger.transfer(ref(made[4]), ALICE, BOB)
+    ledger.write(on_its_way, ledger.create(ALICE, {"not": "yet"}))
+    spenders = {made[2].id: gone.id, made[4].id: on_its_way.id}
+    everything = [Holding(ref(t), spenders.get(t.id)) for t in made]
+    assert held(ledger, ALICE, spent=None, limit=limit) == everything
+    assert held(ledger, ALICE, spent=False, limit=limit) == [h for h in everything if h.spent_by is None]
+    assert held(ledger, ALICE, spent=True, limit=limit) == [everything[2]]
+    assert held(ledger, BOB, spent=False, limit=limit) == [Holding(ref(gone), None)]
+
+
+def test_many_that_are_on_their_way_out_do_not_hide_what_is_behind_them(ledger: Ledger) -> None:
+    made = creates(ledger)
+    for t in made[:-1]:
+        ledger.write(ledger.transfer(ref(t), ALICE, BOB))
+    (name,) = public(ALICE)
+    page = lists(ledger).holdings(name, spent=False, after=None, limit=1)
+    assert [item for _, item in page.items] == [Holding(ref(made[-1]), None)]
+
+
+def test_what_is_rare_may_leave_a_page_empty_but_the_list_goes_on(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listing, "_MAX_READS", 1)
+    made = creates(ledger)
+    for t in made[:-1]:
+        ledger.write(ledger.transfer(ref(t), ALICE, BOB))
+    (name,) = public(ALICE)
+    page = lists(ledger).holdings(name, spent=False, after=None, limit=1)
+    assert page.items == ()
+    assert page.next is not None
+    assert held(ledger, ALICE, spent=False, limit=1) == [Holding(ref(made[-1]), None)]
+
+
+def test_what_others_have_decided_and_this_node_not_is_not_had() -> None:
+    ledger = Ledger(nodes=3)
+    asset = ledger.create(ALICE)
+    ledger.first.stop()
+    ledger.settle(asset)
+    assert held(ledger, ALICE, spent=None) == []
+    ledger.first.start()
+    ledger.run()
+    assert held(ledger, ALICE, spent=None) == [Holding(OutputRef(asset.id, 0), None)]
+
+
+def test_a_stranger_has_nothing(ledger: Ledger) -> None:
+    assert held(ledger, key("stranger"), spent=None) == []
+
+
+# --- blocks ------------------------------------------------------------------------------------------------
+
+
+def block_ids(read: Callable[[str | None], Page[listing.BlockEntry]], limit: int = 1000) -> list[str]:
+    return [entry.id for entry in whole(read, limit)]
+
+
+@each_limit
+def test_blocks_come_in_the_order_of_their_arrival_genesis_first(ledger: Ledger, limit: int) -> None:
+    made = creates(ledger)
+    entries = whole(lambda after: lists(ledger).blocks(after, limit), limit)
+    assert [entry.id for entry in entries] == [ledger.id, *(ledger.home(t).id for t in made)]
+    assert {entry.verdict for entry in entries} == {True}
+    for entry in entries:
+        assert entry.header.id == entry.id
+        assert entry.header.is_signed(entry.signature)
+
+
+@each_limit
+def test_blocks_come_by_how_this_node_decided_them(ledger: Ledger, limit: int) -> None:
+    made = creates(ledger, 3)
+    bad = garbled(ledger.create(ALICE, {"bad": True}))
+    invalid = ledger.put_block(bad)
+    ledger.run()
+    made += creates(ledger, 2)
+    ledger.first.stop()
+    open_ = [ledger.put_block(ledger.create(ALICE, {"n": n})) for n in range(3)]
+    ledger.clock.now += 1
+    ledger.first.voter._note_new_blocks(ledger.clock.now)
+    valid = [ledger.id, *(ledger.home(t).id for t in made)]
+
+    def decided(*, verdict: bool) -> list[str]:
+        return block_ids(lambda after: lists(ledger).decided_blocks(verdict=verdict, after=after, limit=limit), limit)
+
+    assert decided(verdict=True) == valid
+    assert decided(verdict=False) == [invalid.id]
+    undecided = block_ids(lambda after: lists(ledger).undecided_blocks(after, limit), limit)
+    assert sorted(undecided) == sorted(block.id for block in open_)
+
+
+def test_what_is_decided_meanwhile_leaves_the_list_of_the_undecided_and_shifts_nothing(ledger: Ledger) -> None:
+    ledger.first.stop()
+    blocks = []
+    for n in range(3):
+        ledger.clock.now += 1
+        blocks.append(ledger.put_block(ledger.create(ALICE, {"n": n})))
+        ledger.first.voter._note_new_blocks(ledger.clock.now)
+    page = lists(ledger).undecided_blocks(None, 1)
+    assert [entry.id for _, entry in page.items] == [blocks[0].id]
+    ledger.first.start()
+    ledger.run()
+    ledger.first.stop()
+    late = ledger.put_block(ledger.create(ALICE, {"late": True}))
+    ledger.clock.now += 1
+    ledger.first.voter._note_new_blocks(ledger.clock.now)
+    page = lists(ledger).undecided_blocks(page.next, 10)
+    assert [entry.id for _, entry in page.items] == [late.id]
+    assert page.next is None
+
+
+def test_the_blocks_of_a_transaction_are_told_with_their_verdicts(ledger: Ledger) -> None:
+    asset, other = ledger.create(ALICE), garbled(ledger.create(BOB))
+    bad = ledger.put_block(asset, other)
+    ledger.run()
+    ledger.clock.now += 1
+    good = ledger.put_block(asset)
+    ledger.run()
+    assert [(entry.id, entry.verdict) for entry in lists(ledger).blocks_with(asset.id)] == [
+        (bad.id, False),
+        (good.id, True),
+    ]
+    assert lists(ledger).blocks_with(ref(ledger.create(BOB, {"other": 1})).txid) == []
+    (genesis,) = lists(ledger).blocks_with(ledger.genesis.transaction.id)
+    assert (genesis.id, genesis.verdict) == (ledger.id, True)
+
+
+def test_junk_among_the_blocks_is_passed_over(ledger: Ledger) -> None:
+    asset = ledger.settle(ledger.create(ALICE))
+    home = ledger.home(asset)
+    storage = ledger.first.storage
+    storage.write_block(StoredBlock("1" * 64, home.id, "junk", (), ()))
+    storage.write_block(StoredBlock("2" * 64, home.id, home.text.replace(home.signature, "1" * 88), (), ()))
+    assert block_ids(lambda after: lists(ledger).blocks(after, 1)) == [ledger.id, home.id]
+    assert [entry.id for entry in lists(ledger).blocks_with(asset.id)] == [home.id]
+
+
+def test_a_page_of_blocks_is_bounded_however_many_are_asked_for(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listing, "_MAX_BLOCKS", 3)
+    creates(ledger)
+    reads: list[Callable[[str | None], Page[listing.BlockEntry]]] = [
+        lambda after: lists(ledger).blocks(after, 1000),
+        lambda after: lists(ledger).decided_blocks(verdict=True, after=after, limit=1000),
+    ]
+    for read in reads:
+        assert len(read(None).items) == 3
+        assert len(whole(read)) == MANY + 1
+
+
+@pytest.mark.parametrize("cursor", ["x", "", "-1"])
+def test_a_cursor_that_is_none_is_refused(ledger: Ledger, cursor: str) -> None:
+    (name,) = public(ALICE)
+    reads: list[Callable[[], object]] = [
+        lambda: lists(ledger).blocks(cursor, 1),
+        lambda: lists(ledger).decided_blocks(verdict=True, after=cursor, limit=1),
+        lambda: lists(ledger).holdings(name, spent=None, after=cursor, limit=1),
+        lambda: lists(ledger).texts_with_payload("0" * 64, cursor, 1),
+    ]
+    for read in reads:
+        with pytest.raises(InvalidValue):
+            read()
