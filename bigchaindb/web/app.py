@@ -11,6 +11,7 @@ from starlette.middleware.cors import CORSMiddleware
 from bigchaindb.version import __version__
 from bigchaindb.web import about, assets, blocks, outputs, statuses, transactions
 from bigchaindb.web.description import DESCRIPTION, Operations, describe
+from bigchaindb.web.explorer.site import MOUNTED_AT, create_explorer
 from bigchaindb.web.parameters import KnownParameters
 from bigchaindb.web.problems import add_handlers
 from bigchaindb.web.state import API, Shared
@@ -56,6 +57,7 @@ def create_app(ledger: Ledger, settings: WebSettings) -> FastAPI:
     app.include_router(about.root)
     for router in _ROUTERS:
         app.include_router(router, prefix=API)
+    app.mount(MOUNTED_AT, create_explorer(ledger))
     app.openapi = lambda: app.openapi_schema or _described(app)  # type: ignore[method-assign]
     return app
 

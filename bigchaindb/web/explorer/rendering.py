@@ -17,15 +17,15 @@ from bigchaindb.version import __version__
 from bigchaindb.web.explorer import texts
 from bigchaindb.web.explorer.answers import StaticFile, read_static_files
 from bigchaindb.web.explorer.drawing import Ballot
+from bigchaindb.web.state import API
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-__all__ = ["Renderer"]
+__all__ = ["MOUNTED_AT", "Renderer"]
 
 _HERE: Final = Path(__file__).parent
-_MOUNTED_AT: Final = "/explorer"
-_API: Final = "/api/v1"
+MOUNTED_AT: Final = "/explorer"
 
 
 class Renderer:
@@ -64,7 +64,7 @@ class Renderer:
         """Return a template filled in."""
         base = self.base(request)
         static = {name: f"{base}/static/{name}?v={file.version}" for name, file in self.files.items()}
-        api = base.removesuffix(_MOUNTED_AT) + _API
+        api = base.removesuffix(MOUNTED_AT) + API
         return self._environment.get_template(template).render(base=base, static=static, api=api, **context)
 
 

@@ -1,4 +1,4 @@
-"""The explorer as an application of its own, to be mounted at `/explorer`.
+"""The explorer as an application of its own, to be mounted at `MOUNTED_AT`.
 
 Invariants:
 
@@ -21,7 +21,7 @@ from starlette.routing import Route
 from bigchaindb.exceptions import BigchainDBError, InvalidValue, LedgerError, StorageError
 from bigchaindb.web.explorer.answers import SecurityHeaders, answer_file, answer_page
 from bigchaindb.web.explorer.pages import Pages, Source
-from bigchaindb.web.explorer.rendering import Renderer
+from bigchaindb.web.explorer.rendering import MOUNTED_AT, Renderer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
     from starlette.types import ASGIApp
 
-__all__ = ["Source", "create_explorer"]
+__all__ = ["MOUNTED_AT", "Source", "create_explorer"]
 
 _RETRY_SECONDS: Final = 2
 _LEAST_COMPRESSED: Final = 2_000
