@@ -12,8 +12,6 @@ Invariants:
 
 from __future__ import annotations
 
-from dataclasses import replace
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from bigchaindb.storage import cursors
@@ -23,10 +21,11 @@ from bigchaindb.storage.records import Lineage, Standing
 from bigchaindb.storage.rethinkdb_backlog import Backlog
 from bigchaindb.storage.rethinkdb_blocks import Blocks
 from bigchaindb.storage.rethinkdb_driver import literal, r
-from bigchaindb.storage.rethinkdb_places import named, place_of
+from bigchaindb.storage.rethinkdb_holdings import Holdings
+from bigchaindb.storage.rethinkdb_places import place_of
 from bigchaindb.storage.rethinkdb_postings import Postings
 from bigchaindb.storage.rethinkdb_rows import decision_id, decision_row, sighting_row
-from bigchaindb.storage.rethinkdb_store import Store, fill, keep, may_be_key, rounds
+from bigchaindb.storage.rethinkdb_store import Store, keep, rounds
 from bigchaindb.storage.rethinkdb_votes import Votes
 
 if TYPE_CHECKING:
@@ -73,6 +72,7 @@ class RethinkStorage(Storage):
         self._backlog = Backlog(self._store, postings)
         self._blocks = Blocks(self._store, postings)
         self._votes = Votes(self._store)
+        self._holdings = Holdings(self._store, postings)
 
     # --- life ------------------------------------------------------------------------------------------------
 
@@ -294,68 +294,19 @@ class RethinkStorage(Storage):
 
     def settle(self, effects: Effects) -> None:
         """See `Storage.settle`."""
-        first = self._store.places(len(effects.outputs))
-        rows: dict[str, dict[str, Any]] = {}
-        for i, new in enumerate(effects.outputs):
-            ref = new.ref
-            id_ = f"{ref.txid}/{ref.cid}"
-            place = named(first + i, f"{ref.txid[:12]}/{ref.cid}")
-            rows.setdefault(id_, {"id": id_, "owners": list(dict.fromkeys(new.owners)), "place": place})
-            if new.lineage != Lineage(ref.txid, 1):
-                rows[id_].setdefault("asset", new.lineage.asset)
-                rows[id_].setdefault("step", new.lineage.step)
-        gone: dict[str, str] = {}
-        for ref, spender in effects.spent:
-            id_ = f"{ref.txid}/{ref.cid}"
-            if id_ in rows:
-                rows[id_].setdefault("spent_by", spender)
-            else:
-                gone.setdefault(id_, spender)
-        self._store.put("outputs", rows.values(), fill)
-        self._store.change(
-            "outputs",
-            gone,
-            lambda row, spender: row.merge(r.branch(row.has_fields("spent_by"), {}, {"spent_by": spender})),
-        )
+        self._holdings.settle(effects)
 
     def outputs_of(self, owner: str, *, spent: bool | None, after: str | None, limit: int) -> list[OutputRow]:
         """See `Storage.outputs_of`."""
-        start = place_of(after)
-        self._store.check_open()
-        if not may_be_key(owner):
-            return []
-        held = r.table("outputs")
-        rows = [
-            row.output()
-            for kind in ((False, True) if spent is None else (spent,))
-            for row in self._store.rows(
-                "outputs",
-                held.between([owner, kind, start], [owner, kind, r.maxval], index="held", left_bound="open")
-                .order_by(index="held")
-                .limit(max(limit, 0)),
-                decides=False,
-            )
-        ]
-        return list(islice(sorted(rows, key=lambda row: row.cursor), max(limit, 0)))
+        return self._holdings.of_owner(owner, spent=spent, start=place_of(after), limit=max(limit, 0))
 
     def lineages(self, outputs: Sequence[OutputRef]) -> dict[OutputRef, Lineage]:
         """See `Storage.lineages`."""
-        ids = [f"{output.txid}/{output.cid}" for output in outputs]
-        return {row.ref(): row.lineage() for row in self._store.find("outputs", ids, fields=("id", "asset", "step"))}
+        return self._holdings.lineages(outputs)
 
     def outputs_of_asset(self, asset: str, after: str | None, limit: int) -> list[OutputRow]:
         """See `Storage.outputs_of_asset`."""
-        start = cursors.position(after)
-        self._store.check_open()
-        if not may_be_key(f"{asset}/~"):
-            return []
-        held = r.table("outputs")
-        own = held.between(f"{asset}/", f"{asset}/~")
-        others = held.between([asset, start], [asset, r.maxval], index="asset", left_bound="open")
-        rows = self._store.rows("outputs", own, decides=False) if start == 0 else []
-        rows = [row for row in rows if row.lineage().asset == asset]
-        rows += self._store.rows("outputs", others.order_by(index="asset").limit(max(limit, 0)), decides=False)
-        return [replace(row.output(), cursor=cursors.at(row.lineage().step)) for row in rows[: max(limit, 0)]]
+        return self._holdings.of_asset(asset, cursors.position(after), max(limit, 0))
 
     # --- rejections ------------------------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""What belongs to a transaction id, an output or a payload: lists that only grow, each under one primary key.
+"""What belongs to a transaction id, an output, a payload or an asset: lists that only grow, each under one primary key.
 
 A posting is a document `{"id": key, "of": [entries]}` whose key says what is looked up.  One table for all of them
 means one write, and one wait for the disk, for all that a batch of transactions adds.
@@ -7,8 +7,9 @@ Invariants:
 
 - An entry is added once, at the end, by one atomic write; none is ever taken away.
 - What an entry names may not be stored yet, or never, where its writer was killed: it is passed over.
-- A random key costs a page of the disk for itself, so there is at most one per transaction, output and payload.  Blocks
-  are looked up by the moments of the texts instead: texts that were appended together lie together there.
+- A random key costs a page of the disk for itself, so there is at most one per transaction, output and payload, and one
+  for many steps of an asset.  Blocks are looked up by the moments of the texts instead: texts that were appended
+  together lie together there.
 - A moment is not one writer's own, so what is filed under it names the texts by their hashes.
 """
 
@@ -17,6 +18,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from bigchaindb.exceptions import StorageMismatch
+from bigchaindb.storage import cursors
 from bigchaindb.storage.rethinkdb_driver import r
 from bigchaindb.storage.rethinkdb_places import moment, named
 from bigchaindb.storage.rethinkdb_store import may_be_key
@@ -33,6 +35,7 @@ _TEXTS: Final = "t"
 _BLOCKS: Final = "b"
 _SPENDERS: Final = "s"
 _PAYLOAD: Final = "p"
+_MARK: Final = "m"
 
 # How the entry of a block begins that is filed under a transaction id.
 _BLOCK_OF_ID: Final = "!"
@@ -125,6 +128,20 @@ class Postings:
         )
         rows = self._store.rows("postings", query, decides=False)
         return [(row.text("id").removeprefix(prefix), id_) for row in rows for id_ in row.texts("of")]
+
+    # --- some of the outputs that have held an asset ---------------------------------------------------------
+
+    @staticmethod
+    def mark(asset: str, step: int, output: str) -> tuple[str, str]:
+        """Return the entry of an output at a step of an asset's line."""
+        return f"{_MARK}{asset}/{cursors.at(step)}", output
+
+    def mark_before(self, asset: str, step: int) -> str | None:
+        """Return the last such output up to a step."""
+        first, last = f"{_MARK}{asset}/", f"{_MARK}{asset}/{cursors.at(step)}"
+        query = r.table("postings").between(first, last, right_bound="closed").order_by(index=r.desc("id")).limit(1)
+        rows = self._store.rows("postings", query, decides=False)
+        return rows[0].texts("of")[0] if rows else None
 
     # --- all of them -----------------------------------------------------------------------------------------
 

@@ -86,7 +86,6 @@ TABLES: Final[Mapping[str, Mapping[str, Index]]] = {
             lambda row: row["owners"].map(lambda owner: [owner, row.has_fields("spent_by"), row["place"]]),
             several=True,
         ),
-        "asset": Index(lambda row: [row["asset"], row["step"]]),
     },
     # {id: hash/node, tx, node, text, place}
     "rejections": {"tx": Index(lambda row: row["tx"])},
