@@ -98,6 +98,14 @@ def test_it_is_tried_no_more_often_than_patience_has_it(failure: Callable[[], ht
     assert script.sent == [GET] * 4
 
 
+def test_all_pauses_together_have_a_bound_too() -> None:
+    script = Script(*[httpx.ConnectError("refused") for _ in range(9)])
+    patience = Patience(attempts=100, longest_pause_seconds=1.0, total_pause_seconds=6.0)
+    with pytest.raises(NodeUnreachable):
+        script.client(patience=patience).transaction(TX.id)
+    assert sum(script.time.sleeps) == pytest.approx(5.5)
+
+
 def test_a_pause_is_as_long_as_chance_has_it_and_doubles() -> None:
     chances = iter([0.0, 1.0, 0.5])
     script = Script(*[httpx.ConnectError("refused") for _ in range(3)], found())

@@ -58,7 +58,9 @@ def test_it_does_not_matter_where_a_stream_is_cut(data: st.DataObject, line_end:
     whole = text + b": the end\n"
     cuts = sorted(data.draw(st.sets(st.integers(0, len(whole)))))
     pieces = [whole[a:b] for a, b in zip([0, *cuts], [*cuts, len(whole)], strict=True)]
-    assert [Event.from_text(m.data or "") for m in messages(pieces)] == [event(1), event(2)]
+    found = list(messages(pieces))
+    assert [message.id for message in found] == [event(1).position, event(2).position]
+    assert [Event.from_text(message.data or "") for message in found] == [event(1), event(2)]
 
 
 def test_what_the_standard_says_of_lines() -> None:
@@ -221,6 +223,14 @@ def test_a_refusal_is_not_asked_for_twice(refusal: httpx.Response, error: type[E
     script = Script(refusal)
     with pytest.raises(error):
         next(script.client().stream(6))
+
+
+def test_a_node_that_is_away_for_too_long_is_given_up() -> None:
+    script = Script(*[httpx.ConnectError("refused") for _ in range(9)])
+    patience = Patience(attempts=100, longest_pause_seconds=1.0, total_pause_seconds=6.0)
+    with pytest.raises(NodeUnreachable):
+        next(script.client(patience=patience).stream(6))
+    assert sum(script.time.sleeps) == pytest.approx(5.5)
 
 
 def test_who_listens_no_more_leaves_no_connection_open() -> None:
