@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from bigchaindb.config.settings import variable_of
 from examples.federation.nodes import sqlite
 from examples.federation.rethink import rethinkdb as database_in_rethinkdb
 from tests.acceptance.machine import Machine
@@ -61,13 +62,24 @@ def _new_database(request: pytest.FixtureRequest, directory: Path) -> Iterator[d
 @pytest.fixture
 def initialised(machine: Machine) -> Machine:
     """A machine with a ledger, and no node running yet."""
+    return _with_ledger(machine)
+
+
+@pytest.fixture
+def anywhere(tmp_path: Path, database: dict[str, Any]) -> Machine:
+    """The same, with a ledger in a database of each kind."""
+    variables = {variable_of(f"database.{name}"): str(value) for name, value in database.items()}
+    return _with_ledger(Machine(tmp_path, **variables))
+
+
+def _with_ledger(machine: Machine) -> Machine:
     assert machine.run("configure", "-y").returncode == 0
     assert machine.run("init").returncode == 0
     return machine
 
 
 @pytest.fixture
-def b(initialised: Machine) -> Iterator[Bigchain]:
+def b(anywhere: Machine) -> Iterator[Bigchain]:
     """The ledger of a running node."""
-    with initialised.node(), initialised.bigchain() as ledger:
+    with anywhere.node(), anywhere.bigchain() as ledger:
         yield ledger

@@ -42,11 +42,13 @@ def fates(members: Iterable[Member], txids: Sequence[str]) -> list[dict[str, str
     found = []
     for member in members:
         with member.bigchain() as ledger:
-            found.append(_fates(ledger, txids, deadline))
+            found.append(fates_at(ledger, txids, deadline - time.monotonic()))
     return found
 
 
-def _fates(ledger: Bigchain, txids: Sequence[str], deadline: float) -> dict[str, str]:
+def fates_at(ledger: Bigchain, txids: Sequence[str], seconds: float) -> dict[str, str]:
+    """Wait until a node has decided every transaction; return what it says of each."""
+    deadline = time.monotonic() + seconds
     fate: dict[str, str] = {}
     while left := [txid for txid in txids if txid not in fate]:
         ledger.wait_for_transaction(left[0], max(0.0, deadline - time.monotonic()))

@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from tests.acceptance.machine import Machine
 
 
-def test_walkthrough_v1(initialised: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_walkthrough_v1(anywhere: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     # The walkthrough's `Bigchain()` and `util.get_fulfillment_message` find the configuration in HOME.
-    for name, value in initialised.environment.items():
+    for name, value in anywhere.environment.items():
         monkeypatch.setenv(name, value)
-    with initialised.node():
+    with anywhere.node():
         b = Bigchain()
         try:
             _create_and_transfer_v1(b)
