@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from bigchaindb import Bigchain
 
 NODES: Final = (1, 4)
-TRANSACTIONS: Final = {"sqlite": 3_000, "rethinkdb": 1_000}
-BATCH: Final = 250
+TRANSACTIONS: Final = 3_000
+BATCH: Final = 500
 LONE_TRANSACTIONS: Final = 100
 RAW_BATCH: Final = 100
 RAW_BATCHES: Final = 50
@@ -68,7 +68,7 @@ def _measure(backend: str, directory: Path, count: int, database: Mapping[str, A
         federation.init()
         ledgers = [stack.enter_context(member.bigchain()) for member in federation.members]
         alice, bob = crypto.generate_key_pair(), crypto.generate_key_pair()
-        creates = [signed_create(ledgers[0], alice[1], i) for i in range(TRANSACTIONS[backend])]
+        creates = [signed_create(ledgers[0], alice[1], i) for i in range(TRANSACTIONS)]
         unit = _raw_inserts_per_second(database, creates[0]) if backend == "rethinkdb" else None
         federation.start()
         decide(ledgers, [signed_create(ledgers[0], alice[1], -1)], BATCH)

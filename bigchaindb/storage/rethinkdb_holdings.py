@@ -44,6 +44,7 @@ class Holdings:
 
     def settle(self, effects: Effects) -> None:
         """See `Storage.settle`; every row is right by itself, so it may be begun again anywhere."""
+        self._store.check_open()
         first = self._store.places(len(effects.outputs))
         rows: dict[str, dict[str, Any]] = {}
         for i, new in enumerate(effects.outputs):
@@ -61,11 +62,9 @@ class Holdings:
                 rows[id_].setdefault("spent_by", spender)
             else:
                 gone.setdefault(id_, spender)
-        self._store.put("outputs", rows.values(), fill)
-        self._store.change(
-            "outputs",
-            gone,
-            lambda row, spender: row.merge(r.branch(row.has_fields("spent_by"), {}, {"spent_by": spender})),
+        self._store.together(
+            lambda: self._store.put("outputs", rows.values(), fill),
+            lambda: self._store.change("outputs", gone, _spent),
         )
         lines = ((new.lineage, f"{new.ref.txid}/{new.ref.cid}") for new in effects.outputs)
         marks = [self._postings.mark(of.asset, of.step, id_) for of, id_ in lines if of.step % _MARKED == 0]
@@ -123,6 +122,10 @@ class Holdings:
             own = r.table("outputs").between(f"{asset}/", f"{asset}/~")
             rows = [row for row in self._store.rows("outputs", own, decides=False) if row.lineage().asset == asset]
         return rows[0] if rows else None
+
+
+def _spent(row: Any, spender: Any) -> Any:
+    return row.merge(r.branch(row.has_fields("spent_by"), {}, {"spent_by": spender}))
 
 
 def _next_of(row: Any, asset: str) -> Any:

@@ -273,6 +273,8 @@ def rounds(keys: Sequence[Sequence[Hashable]]) -> Iterator[list[int]]:
 
 def may_be_key(key: object) -> bool:
     """Tell whether something could be stored under a key: the server refuses even to look others up."""
+    if isinstance(key, str) and key.isascii() and len(key) <= _KEY_BYTES:
+        return "\0" not in key  # nearly all are such, and there are thousands
     parts = key if isinstance(key, tuple) else (key,)
     return all("\0" not in part and _is_short(part) for part in parts if isinstance(part, str))
 
