@@ -15,7 +15,7 @@ from bigchaindb.web.explorer.rows import TransactionRow, transaction_row
 from bigchaindb.web.explorer.texts import duration, short
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from markupsafe import Markup
 
@@ -150,9 +150,7 @@ def asset_view(look: Look, asset: str, after: str | None) -> AssetView | None:
     settled = look.chronicle.settled(ids)
     if asset not in settled or settled[asset].transaction.inputs:
         return None
-    chain = [
-        row for row in rows if row.ref.txid in settled and row.ref.cid < len(settled[row.ref.txid].transaction.outputs)
-    ]
+    chain = _chain(rows, settled, is_first=after is None)
     now = f"{look.node.clock():.6f}"
     tones: dict[tuple[str, ...], int] = {}
     holders = []
@@ -174,6 +172,20 @@ def asset_view(look: Look, asset: str, after: str | None) -> AssetView | None:
         cursor=_cursor(rows),
         is_end=bool(holders) and holders[-1].until is None,
     )
+
+
+def _chain(rows: Sequence[OutputRow], settled: Mapping[str, Settled], *, is_first: bool) -> list[OutputRow]:
+    """Return the rows as far as each spends what the one before it holds, as the transactions themselves say."""
+    chain: list[OutputRow] = []
+    for row in rows:
+        made = settled.get(row.ref.txid)
+        if made is None or row.ref.cid >= len(made.transaction.outputs):
+            break
+        spent = made.transaction.fulfillments[row.ref.cid].input
+        if (chain and spent != chain[-1].ref) or (not chain and (spent is None) is not is_first):
+            break
+        chain.append(row)
+    return chain
 
 
 def _span(holder: Holder, now: str) -> Span:

@@ -85,9 +85,7 @@ class Pages:
     def front(self, request: Request) -> Response:
         """Show how far the ledger has come."""
         window = _window(request)
-        return self._page(
-            request, "front.html", "front", front=front(self._look(), window), windows=WINDOWS.values()
-        )
+        return self._page(request, "front.html", "front", front=front(self._look(), window), windows=WINDOWS.values())
 
     def live(self, request: Request) -> Response:
         """Return what changes on the front page, to be put in the place of what is there."""

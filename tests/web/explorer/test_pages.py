@@ -391,6 +391,18 @@ def test_a_long_chain_of_owners_is_shown_in_parts(ledger: Ledger, site: Site, mo
     assert "A later part of its life" in rest.text
 
 
+@pytest.mark.parametrize("step", [1, 2, 3])
+def test_an_index_that_joins_what_does_not_belong_together_is_not_believed(
+    ledger: Ledger, site: Site, step: int
+) -> None:
+    chain = passed_on(ledger, "alice", "bob", "carol")
+    other = passed_on(ledger, "carol", "dave")
+    ledger.database.contents.lines[chain[0].id, step] = ref(other[1])
+    page = site.page(f"assets/{chain[0].id}")
+    assert f"/explorer/owners/{name('dave')}" not in page.links
+    assert page.text.count(" held ") == step - 1
+
+
 def test_only_what_an_asset_began_with_names_it(ledger: Ledger, site: Site) -> None:
     chain = passed_on(ledger, "alice", "bob")
     assert "knows no asset" in site.page(f"assets/{chain[1].id}", 404).text
