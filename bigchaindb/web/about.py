@@ -39,6 +39,7 @@ _LINKS: Final = {
 }
 
 
+@router.get("", include_in_schema=False)
 @router.get("/", responses={200: {"model": About}, **problems()})
 async def get_about(request: Request) -> JSONResponse:
     """Return what this node is, and where to go from here."""
@@ -49,8 +50,14 @@ async def get_about(request: Request) -> JSONResponse:
 async def get_root(request: Request) -> Response:
     """Show browsers the explorer, and others what this node is."""
     if _HTML in request.headers.get("accept", ""):
-        return RedirectResponse(f"{request.scope.get('root_path', '')}{_EXPLORER}/")
+        return await get_explorer(request)
     return await get_about(request)
+
+
+@root.get(_EXPLORER, include_in_schema=False)
+async def get_explorer(request: Request) -> Response:
+    """Lead to the explorer, whose address ends with a slash."""
+    return RedirectResponse(f"{request.scope.get('root_path', '')}{_EXPLORER}/")
 
 
 def _about(request: Request, node: Node) -> dict[str, Any]:

@@ -39,6 +39,8 @@ def create_app(ledger: Ledger, settings: WebSettings) -> FastAPI:
         openapi_url=f"{API}/openapi.json",
         docs_url=f"{API}/docs",
         redoc_url=None,
+        # A redirect would lead to wherever the client says that this is.
+        redirect_slashes=False,
     )
     app.state.ledger = ledger
     app.state.settings = settings

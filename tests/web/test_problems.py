@@ -1,0 +1,146 @@
+"""Errors: one form, one table."""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING
+
+import pytest
+
+from bigchaindb import exceptions
+from bigchaindb.exceptions import BigchainDBError, DoubleSpend, StorageUnavailable
+from bigchaindb.storage.sqlite import SqliteStorage
+from bigchaindb.web.problems import problem_of
+from tests.web.api import ROOT, Api, problem
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ERRORS = [
+    kind
+    for _, kind in inspect.getmembers(exceptions, inspect.isclass)
+    if issubclass(kind, BigchainDBError) and kind.__module__ == exceptions.__name__
+]
+STATUS = {
+    "TransactionMalformed": 400,
+    "InvalidValue": 400,
+    "InvalidKey": 400,
+    "TransactionDoesNotExist": 404,
+    "DoubleSpend": 409,
+    "TransactionTooLarge": 413,
+    "InvalidHash": 422,
+    "InvalidSignature": 422,
+    "OperationError": 422,
+    "MissingKey": 422,
+    "TransactionError": 422,
+    "StorageUnavailable": 503,
+    "StorageMismatch": 503,
+    "StorageError": 503,
+    "LedgerError": 503,
+    "FederationMismatch": 503,
+    "JournalError": 503,
+}
+
+
+@pytest.mark.parametrize("kind", ERRORS, ids=lambda kind: kind.__name__)
+def test_every_error_of_the_ledger_is_a_problem(kind: type[BigchainDBError]) -> None:
+    error = kind("the message")
+    error.field = "the.field"
+    told = problem_of(error)
+    expected = STATUS.get(kind.__name__)
+    if expected is None:
+        # Nothing that a request can cause: what it says is not for others.
+        assert told["status"] in {409, 500}
+        assert (told["status"] == 500) is ("the message" not in told["message"])
+    else:
+        assert told["status"] == expected
+        assert told["message"] == "the message"
+        assert told["field"] == "the.field"
+
+
+def test_a_double_spend_names_the_rival() -> None:
+    assert problem_of(DoubleSpend("spent", rival="0" * 64))["rival"] == "0" * 64
+    assert "rival" not in problem_of(BigchainDBError("other"))
+
+
+def test_a_message_is_text_whatever_it_quotes() -> None:
+    assert problem_of(StorageUnavailable("\ud800"))["message"] == "\\ud800"
+
+
+@pytest.mark.parametrize("path", ["/nope", f"{ROOT}/nope", f"{ROOT}/transactions/", f"{ROOT}/blocks/a/b", "//", "/%00"])
+def test_there_is_nothing_elsewhere(api: Api, path: str) -> None:
+    assert problem(api.request("GET", path)) == (404, "unknown", None)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("DELETE", "transactions", "GET, POST"),
+        ("GET", "transactions/batch", ""),
+        ("PUT", f"transactions/{'0' * 64}", "GET"),
+        ("GET", "assets", "POST"),
+        ("POST", "blocks", "GET"),
+        ("POST", "/healthz", "GET"),
+        ("TRACE", "outputs", "GET"),
+        ("MADEUP", "outputs", "GET"),
+    ],
+)
+def test_what_is_not_possible_is_told_with_what_is(api: Api, method: str, path: str, allowed: str) -> None:
+    answer = api.request(method, path)
+    if not allowed:
+        assert problem(answer)[:2] == (400, "malformed")  # it is taken for an id
+        return
+    assert problem(answer) == (405, "method_not_allowed", None)
+    assert answer.headers["allow"] == allowed
+
+
+def test_what_nobody_has_foreseen_tells_nothing_of_the_inside(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stumble(*_: object) -> None:
+        raise RuntimeError("a secret")
+
+    monkeypatch.setattr(SqliteStorage, "waiting", stumble)
+    answer = api.get(f"transactions/{'0' * 64}")
+    assert problem(answer) == (500, "internal", None)
+    assert "secret" not in answer.text
+
+
+PARAMETERS = [
+    ("transactions", {"payload_hash": "0" * 64, "limt": "1"}, "limt"),
+    ("outputs", {"pubkey": "x"}, "pubkey"),
+    (f"transactions/{'0' * 64}", {"a": "1"}, "a"),
+    (f"blocks/{'0' * 64}", {"": "1"}, ""),
+    ("", {"x" * 100: "1"}, "x" * 60 + "..."),
+    ("/healthz", {"a": ""}, "a"),
+    ("blocks", {"Status": "valid"}, "Status"),
+]
+
+
+@pytest.mark.parametrize(("path", "params", "field"), PARAMETERS)
+def test_an_unknown_parameter_is_refused(api: Api, path: str, params: dict[str, str], field: str) -> None:
+    answer = api.get(path, **params)
+    assert problem(answer) == (400, "malformed", field)
+    assert answer.json()["message"] == f"{field}: there is no such parameter here"
+
+
+def test_a_parameter_that_is_given_twice_is_refused(api: Api) -> None:
+    answer = api.request("GET", "blocks?limit=1&limit=2")
+    assert problem(answer) == (400, "malformed", "limit")
+    assert problem(api.post("transactions?mode=async&mode=valid", {})) == (400, "malformed", "mode")
+    assert problem(api.post("transactions?mode", {})) == (400, "malformed", "mode")
+
+
+# --- other origins -----------------------------------------------------------------------------------------
+
+
+def test_pages_of_other_origins_get_nothing_unless_they_are_configured(tmp_path: Path, api: Api) -> None:
+    asking = {"Origin": "https://example.org"}
+    assert "access-control-allow-origin" not in api.request("GET", "", headers=asking).headers
+    home = tmp_path / "open"
+    home.mkdir()
+    with Api(home, cors_origins=("https://example.org",)) as open_:
+        answer = open_.request("GET", "", headers=asking)
+        assert answer.headers["access-control-allow-origin"] == "https://example.org"
+        other = open_.request("GET", "", headers={"Origin": "https://example.com"})
+        assert "access-control-allow-origin" not in other.headers
+        before = {**asking, "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "content-type"}
+        assert open_.request("OPTIONS", "transactions", headers=before).status_code == 200
