@@ -20,6 +20,7 @@ from bigchaindb.exceptions import BlockError, TransactionError
 from bigchaindb.model.block import MAX_TRANSACTIONS, Block
 from bigchaindb.model.rejection import Rejection
 from bigchaindb.model.timestamp import format_timestamp
+from bigchaindb.node import counters
 from bigchaindb.node.node import stored_block
 from bigchaindb.node.recorded import quorum_verdict
 from bigchaindb.node.view import BLOCK_STALL_SECONDS
@@ -319,6 +320,7 @@ class Builder:
         with self._storage.batch():
             self._storage.reject(rows)
             self._storage.drop_backlog(hashes=self._rejected_by_quorum(rows))
+            counters.add(self._storage, self._node.me, {counters.REJECTED: len(rows)})
         for row in rows:
             self._room.remove(row.hash)
             self._room.unblock(row.id)

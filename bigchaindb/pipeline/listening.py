@@ -17,40 +17,41 @@ from typing import TYPE_CHECKING, Final
 from bigchaindb.exceptions import ConfigurationError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from bigchaindb.config import Server
 
 __all__ = ["listen", "shown_address"]
 
 _BACKLOG: Final = 1024
-_ABSENT: Final = {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}
+_ABSENT: Final = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
 _HOW: Final = "`server.bind` in the configuration, or BIGCHAINDB_SERVER_BIND, sets another"
+# The web server of a supervisor that was killed needs a moment to notice.
+_TRIES: Final = 10
+_PAUSE_SECONDS: Final = 0.1
 
 
-def listen(server: Server) -> list[socket.socket]:
+def listen(server: Server, wait: Callable[[float], bool]) -> list[socket.socket]:
     """Listen where `server.bind` says; port 0 is any free one, the same on all addresses.
+
+    Args:
+        server: settings.
+        wait: waits so many seconds, or returns True at once because there is no time left.
 
     Raises:
         ConfigurationError: this machine has no such address, it may not be used, or somebody else uses it.
     """
     host, port = server.address
-    with contextlib.ExitStack() as undo:
-        sockets: list[socket.socket] = []
-        absent: OSError | None = None
-        for family, address in _addresses(server.bind, host):
-            try:
-                found = _listen_at(family, address, port)
-            except OSError as error:
-                if error.errno not in _ABSENT:
-                    raise _refused(server.bind, error) from error
-                absent = error
-                continue
-            undo.callback(found.close)
-            sockets.append(found)
-            port = found.getsockname()[1]
-        if not sockets:
-            raise _refused(server.bind, absent or OSError("it has no address")) from absent
-        undo.pop_all()
-        return sockets
+    addresses = _addresses(server.bind, host)
+    for _ in range(_TRIES):
+        try:
+            return _listen(addresses, port)
+        except OSError as error:
+            # Of a port that was left to chance, another address may have none.
+            if error.errno != errno.EADDRINUSE or wait(0 if port == 0 else _PAUSE_SECONDS):
+                raise _refused(server.bind, error) from error
+            last = error
+    raise _refused(server.bind, last) from last
 
 
 def _addresses(bind: str, host: str) -> list[tuple[int, str]]:
@@ -62,8 +63,25 @@ def _addresses(bind: str, host: str) -> list[tuple[int, str]]:
     return list(dict.fromkeys((int(family), str(address[0])) for family, _, _, _, address in sorted(found)))
 
 
-def _listen_at(family: int, address: str, port: int) -> socket.socket:
-    return socket.create_server((address, port), family=family, backlog=_BACKLOG)
+def _listen(addresses: list[tuple[int, str]], port: int) -> list[socket.socket]:
+    with contextlib.ExitStack() as undo:
+        sockets: list[socket.socket] = []
+        absent = OSError(errno.EADDRNOTAVAIL, "it has no address")
+        for family, address in addresses:
+            try:
+                found = socket.create_server((address, port), family=family, backlog=_BACKLOG)
+            except OSError as error:
+                if error.errno not in _ABSENT:
+                    raise
+                absent = error
+                continue
+            undo.callback(found.close)
+            sockets.append(found)
+            port = found.getsockname()[1]
+        if not sockets:
+            raise absent
+        undo.pop_all()
+        return sockets
 
 
 def _refused(bind: str, error: OSError | UnicodeError) -> ConfigurationError:

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Final
 
 from bigchaindb.config import to_document
 from bigchaindb.exceptions import LedgerError, StorageUnavailable
+from bigchaindb.node.counters import add, restarts_of
 from bigchaindb.node.lease import BEAT_SECONDS, Lease
 from bigchaindb.node.opening import journal_path, open_node
 from bigchaindb.orders import FATAL, write_order
@@ -30,7 +31,7 @@ from bigchaindb.pipeline.worker import ROLES
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from bigchaindb.config import Config
@@ -66,6 +67,7 @@ class _Child:
         self._started_at = 0.0
         self._start_at = 0.0
         self._delay_seconds = _FIRST_RESTART_SECONDS
+        self.restarts = 0
 
     def look(self, now: float) -> None:
         """Start the process if it is time.
@@ -86,6 +88,7 @@ class _Child:
         if now - self._started_at > _HEALTHY_SECONDS:
             self._delay_seconds = _FIRST_RESTART_SECONDS
         _log.warning("%s ended with code %s, starting it again in %.1f s", self.role, code, self._delay_seconds)
+        self.restarts += 1
         self._start_at = now + self._delay_seconds
         self._delay_seconds = min(_LAST_RESTART_SECONDS, 2 * self._delay_seconds)
 
@@ -162,12 +165,12 @@ def _run(node: Node, config: Config, config_path: Path, stop: threading.Event) -
         return
     try:
         with contextlib.ExitStack() as open_sockets:
-            sockets = [open_sockets.enter_context(found) for found in listen(config.server)]
+            sockets = [open_sockets.enter_context(found) for found in listen(config.server, stop.wait)]
             children = _children(node, config, config_path, sockets)
             _log.info("node %s of ledger %s is running", node.me, node.ledger)
             _log.info("serving %s", shown_address(config.server, sockets))
             try:
-                _watch(children, lease, stop)
+                _watch(children, lease, stop, lambda numbers: add(node.storage, node.me, numbers))
             finally:
                 _end(children)
     finally:
@@ -182,7 +185,9 @@ def _children(node: Node, config: Config, config_path: Path, sockets: Sequence[s
     return [*(_Child(role, order) for role in ROLES), _Child("web", web_order, _WEB, sockets)]
 
 
-def _watch(children: list[_Child], lease: Lease, stop: threading.Event) -> None:
+def _watch(
+    children: list[_Child], lease: Lease, stop: threading.Event, count: Callable[[dict[str, int]], None]
+) -> None:
     beat_at = time.monotonic() + BEAT_SECONDS
     while not stop.is_set():
         now = time.monotonic()
@@ -193,9 +198,19 @@ def _watch(children: list[_Child], lease: Lease, stop: threading.Event) -> None:
             try:
                 if not lease.renew():
                     raise LedgerError("another node with this key has taken the lease; this one ends")
+                _count_restarts(children, count)
             except StorageUnavailable as error:
                 _log.warning("cannot renew the lease now: %s", error)
         stop.wait(_LOOK_SECONDS)
+
+
+def _count_restarts(children: list[_Child], count: Callable[[dict[str, int]], None]) -> None:
+    """Count, for whoever watches this node, what was started again since the last time."""
+    new = {restarts_of(child.role): child.restarts for child in children if child.restarts}
+    if new:
+        count(new)
+        for child in children:
+            child.restarts = 0
 
 
 def _end(children: list[_Child]) -> None:

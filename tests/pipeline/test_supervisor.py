@@ -19,6 +19,7 @@ import pytest
 
 from bigchaindb.config import parse
 from bigchaindb.exceptions import LedgerError, NodeAlreadyRunning, StorageMismatch, StorageUnavailable
+from bigchaindb.node.counters import read, restarts_of
 from bigchaindb.node.lease import Lease, holder_of
 from bigchaindb.pipeline import supervisor
 from bigchaindb.pipeline.supervisor import _Child, _release, _watch, supervise
@@ -263,6 +264,20 @@ def test_a_dead_worker_is_replaced(node: OneNode, workers: Workers, other: Other
     assert workers.alive == []
 
 
+def test_restarts_are_counted_for_whoever_watches(
+    node: OneNode, workers: Workers, other: Other, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervisor, "BEAT_SECONDS", 0.0)
+    workers.are('[ "$4" = voter ] && exit 1\n' + FOREVER)
+    storage, me = node.bigchain._node.storage, node.bigchain.me
+    names = [restarts_of(role) for role in ("builder", "voter", "web")]
+    other(lambda: read(storage, me, names)[names[1]] >= 2, _send(signal.SIGTERM))
+    supervise(node.config, node.config_path)
+    counted = read(storage, me, names)
+    assert counted[names[1]] in {[role for role, _, _ in workers.notes].count("voter") + n for n in (-1, 0)}
+    assert (counted[names[0]], counted[names[2]]) == (0, 0)
+
+
 def test_a_worker_that_cannot_go_on_ends_the_node_and_its_other_worker(node: OneNode, workers: Workers) -> None:
     workers.are('[ "$4" = voter ] && exit 3\n' + FOREVER)
     with pytest.raises(LedgerError, match="the voter cannot go on; its last line in the log says why"):
@@ -361,7 +376,7 @@ def test_a_lease_that_cannot_be_renewed_for_a_while_is_not_lost(
     def fail(fails: bool) -> Callable[[], object]:
         return lambda: setattr(storage, "fails", fails)
 
-    _watch([], lease, Rounds(fail(fails=True), lambda: None, fail(fails=False), lambda: None))
+    _watch([], lease, Rounds(fail(fails=True), lambda: None, fail(fails=False), lambda: None), print)
     assert caplog.messages == ["cannot renew the lease now: no connection"] * 2
     assert lease.renew()
 
