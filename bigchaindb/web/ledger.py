@@ -68,6 +68,10 @@ class Ledger:
         """What can be asked of it; raises as `node`."""
         return self._current().queries
 
+    def another(self) -> Ledger:
+        """Return the same for somebody who would wait too long for others, with a connection of its own."""
+        return Ledger(self._open)
+
     def doubt(self) -> None:
         """Say that the database has failed somebody, so that it is opened anew for whoever comes next."""
         self._doubted = True

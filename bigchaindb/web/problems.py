@@ -67,6 +67,7 @@ NAMES: Final[Mapping[int, str]] = {
     HTTPStatus.FORBIDDEN: "forbidden",
     HTTPStatus.NOT_FOUND: "unknown",
     HTTPStatus.METHOD_NOT_ALLOWED: "method_not_allowed",
+    HTTPStatus.NOT_ACCEPTABLE: "not_acceptable",
     HTTPStatus.REQUEST_TIMEOUT: "timeout",
     HTTPStatus.CONFLICT: "double_spend",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "too_large",

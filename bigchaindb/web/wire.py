@@ -1,0 +1,120 @@
+"""WebSockets as bytes on a connection: uvicorn's, and what it lacks for many who are sent the same.
+
+An application that finds the extension `EXTENSION` in its scope may send `{"type": EXTENSION, "frames": bytes}`: whole
+frames, ready to go out, the same to hundreds of readers.
+
+Invariants:
+
+- What is kept for a reader who does not read is bounded, here and in the system: its buffers are small, and what does
+  not fit waits in the application.
+- A reader who takes nothing for `SLOW_SECONDS` is dropped, with close code 1013 as far as it still listens.
+- A peer that is silent for `SILENCE_SECONDS` although it is pinged is gone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from typing import TYPE_CHECKING, Any, Final
+
+from uvicorn.protocols.utils import ClientDisconnected
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+if TYPE_CHECKING:
+    from collections.abc import MutableMapping
+
+    from websockets.http11 import Request
+
+__all__ = ["EXTENSION", "MESSAGE_BYTES", "PING_SECONDS", "SILENCE_SECONDS", "SLOW_SECONDS", "TRY_AGAIN_LATER", "Wire"]
+
+EXTENSION: Final = "bigchaindb.frames"
+TRY_AGAIN_LATER: Final = 1013
+MESSAGE_BYTES: Final = 4_096
+"""The largest message to take from a client; nothing that they say is listened to."""
+SLOW_SECONDS: Final = 10.0
+PING_SECONDS: Final = 15.0
+SILENCE_SECONDS: Final = 45.0
+
+_LAST_WORDS_SECONDS: Final = 2.0
+_BUFFER_BYTES: Final = 16 * 1024
+_SYSTEM_BUFFER_BYTES: Final = 64 * 1024
+
+
+class Wire(WebSocketsSansIOProtocol):
+    """One WebSocket."""
+
+    _beat: asyncio.TimerHandle | None = None
+    _heard_at: float = 0.0
+
+    # --- the other side --------------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take a connection over, and make its buffers small."""
+        super().connection_made(transport)
+        self.transport.set_write_buffer_limits(high=_BUFFER_BYTES)
+        found = transport.get_extra_info("socket")
+        if found is not None:
+            found.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SYSTEM_BUFFER_BYTES)
+        self._heard_at = self.loop.time()
+        self._beat = self.loop.call_later(PING_SECONDS, self._on_beat)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Let nobody wait for the other side any more."""
+        if self._beat is not None:
+            self._beat.cancel()
+        super().connection_lost(exc)
+        self.writable.set()
+
+    def data_received(self, data: bytes) -> None:
+        """Read on."""
+        self._heard_at = self.loop.time()
+        super().data_received(data)
+
+    def handle_connect(self, event: Request) -> None:
+        """Tell the application, which is called a moment later, what it may send."""
+        super().handle_connect(event)
+        scope: MutableMapping[str, Any] = getattr(self, "scope", {})
+        scope.setdefault("extensions", {})[EXTENSION] = {}
+
+    def _on_beat(self) -> None:
+        if self.loop.time() - self._heard_at >= SILENCE_SECONDS:
+            self.transport.abort()
+            return
+        if self._is_open and self.writable.is_set():
+            self.conn.send_ping(b"")
+            self.transport.write(b"".join(self.conn.data_to_send()))
+        self._beat = self.loop.call_later(PING_SECONDS, self._on_beat)
+
+    @property
+    def _is_open(self) -> bool:
+        return self.handshake_complete and not self.close_sent and not self.transport.is_closing()
+
+    # --- sending ---------------------------------------------------------------------------------------------
+
+    async def send(self, message: Any) -> None:
+        """Send what the application says, waiting while the other side takes nothing.
+
+        Raises:
+            ClientDisconnected: the other side is gone, or was too slow.
+        """
+        if not self.writable.is_set():
+            try:
+                async with asyncio.timeout(SLOW_SECONDS):
+                    await self.writable.wait()
+            except TimeoutError:
+                self._drop()
+        if message["type"] != EXTENSION:
+            await super().send(message)
+        elif self._is_open:
+            self.transport.write(message["frames"])
+        else:
+            raise ClientDisconnected
+
+    def _drop(self) -> None:
+        if self._is_open:
+            self.conn.send_close(TRY_AGAIN_LATER, "too slow")
+            self.transport.write(b"".join(self.conn.data_to_send()))
+        self.close_sent = True
+        # Closing waits until everything has been taken, which may be never.
+        self.loop.call_later(_LAST_WORDS_SECONDS, self.transport.abort)
+        raise ClientDisconnected
