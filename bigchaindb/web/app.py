@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from bigchaindb.version import __version__
-from bigchaindb.web import about, assets, blocks, outputs, statuses, transactions
+from bigchaindb.web import about, assets, blocks, metrics, outputs, statuses, transactions
 from bigchaindb.web.description import DESCRIPTION, Operations, describe
 from bigchaindb.web.explorer.site import MOUNTED_AT, create_explorer
 from bigchaindb.web.parameters import KnownParameters
@@ -44,10 +44,12 @@ def create_app(ledger: Ledger, settings: WebSettings) -> FastAPI:
     )
     app.state.ledger = ledger
     app.state.settings = settings
-    app.state.shared = Shared(ledger, settings)
+    app.state.metrics = metrics.Metrics()
+    app.state.shared = Shared(ledger, settings, app.state.metrics)
     app.state.operations = cache(lambda: Operations(app.openapi()))
     add_handlers(app)
     app.add_middleware(KnownParameters, operations=app.state.operations)
+    app.add_middleware(metrics.CountRequests, metrics=app.state.metrics)
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,
@@ -57,6 +59,7 @@ def create_app(ledger: Ledger, settings: WebSettings) -> FastAPI:
             expose_headers=["Location", "Retry-After"],
         )
     app.include_router(about.root)
+    app.include_router(metrics.root)
     for router in _ROUTERS:
         app.include_router(router, prefix=API)
     app.mount(MOUNTED_AT, create_explorer(ledger))

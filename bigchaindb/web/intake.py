@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from bigchaindb.node.node import Node
     from bigchaindb.web.ledger import Ledger
+    from bigchaindb.web.metrics import Metrics
 
 __all__ = ["MAX_BATCH", "Intake", "Sent", "Verdict", "read_batch", "read_one"]
 
@@ -75,9 +76,10 @@ class Verdict:
 class Intake:
     """The way into one ledger; belongs to one event loop."""
 
-    def __init__(self, ledger: Ledger, most_waiting: int) -> None:
+    def __init__(self, ledger: Ledger, most_waiting: int, metrics: Metrics) -> None:
         """Take in for a ledger, as long as not too many transactions wait."""
         self._ledger = ledger
+        self._metrics = metrics
         self._most_waiting = most_waiting
         self._waiting = 0
         self._look_at = 0.0
@@ -105,7 +107,7 @@ class Intake:
         read = [_read_request(request, node) for request in requests]
         admitted = [_full(self._most_waiting) if len(items) > room else items for items in read]
         items = [item for taken in admitted if not isinstance(taken, ProblemError) for item in taken]
-        verdicts = _write(node, self._ledger, [item for item in items if isinstance(item, Transaction)])
+        verdicts = self._write(node, [item for item in items if isinstance(item, Transaction)])
         self._waiting += len(verdicts)
         answers = iter(verdicts)
         return [
@@ -113,6 +115,19 @@ class Intake:
             if isinstance(taken, ProblemError)
             else [next(answers) if isinstance(item, Transaction) else item for item in taken]
             for taken in admitted
+        ]
+
+    def _write(self, node: Node, transactions: Sequence[Transaction]) -> list[Verdict]:
+        errors = node.validate(transactions)
+        sound = [t for t, error in zip(transactions, errors, strict=True) if error is None]
+        valid = set(self._ledger.queries.valid([t.id for t in sound]))
+        with self._metrics.storage("write"):
+            node.store(list({t.hash: t for t in sound if t.id not in valid}.values()))
+        return [
+            Verdict(t.id, Status.UNKNOWN, error)
+            if error
+            else Verdict(t.id, Status.VALID if t.id in valid else Status.BACKLOG, text=t.text)
+            for t, error in zip(transactions, errors, strict=True)
         ]
 
     def _room(self, node: Node) -> int:
@@ -131,19 +146,6 @@ def _read_request(request: Sent, node: Node) -> Sequence[Transaction | Verdict]:
         raise
     except BigchainDBError as error:
         return [Verdict(None, Status.UNKNOWN, error)]
-
-
-def _write(node: Node, ledger: Ledger, transactions: Sequence[Transaction]) -> list[Verdict]:
-    errors = node.validate(transactions)
-    sound = [t for t, error in zip(transactions, errors, strict=True) if error is None]
-    valid = ledger.queries.valid([t.id for t in sound])
-    node.store(list({t.hash: t for t in sound if t.id not in valid}.values()))
-    return [
-        Verdict(t.id, Status.UNKNOWN, error)
-        if error
-        else Verdict(t.id, Status.VALID if t.id in valid else Status.BACKLOG, text=t.text)
-        for t, error in zip(transactions, errors, strict=True)
-    ]
 
 
 def _full(most_waiting: int) -> ProblemError:

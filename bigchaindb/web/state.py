@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from bigchaindb.node.node import Node
     from bigchaindb.node.queries import Queries
     from bigchaindb.web.ledger import Ledger
+    from bigchaindb.web.metrics import Metrics
 
 __all__ = ["API", "Shared", "Standing", "WebSettings", "ask", "shared_of"]
 
@@ -82,17 +83,19 @@ class Shared:
         standings: the standing of a transaction, by id.
     """
 
-    def __init__(self, ledger: Ledger, settings: WebSettings) -> None:
+    def __init__(self, ledger: Ledger, settings: WebSettings, metrics: Metrics) -> None:
         """Serve a ledger; nothing is asked yet."""
         self.ledger = ledger
+        self._metrics = metrics
         self.settings = settings
         self.bodies = Bodies(_BODY_BYTES)
-        self.intake = Intake(ledger, settings.backlog_transactions)
+        self.intake = Intake(ledger, settings.backlog_transactions, metrics)
         self.texts: Rounds[str, str | None] = Rounds(self._texts, most=_AT_ONCE)
         self.standings: Rounds[str, Standing] = Rounds(self._standings, most=_AT_ONCE)
 
     def _texts(self, ids: Sequence[str]) -> list[str | None]:
-        texts = self.ledger.queries.texts(list(dict.fromkeys(ids)))
+        with self._metrics.storage("read"):
+            texts = self.ledger.queries.texts(list(dict.fromkeys(ids)))
         return [texts.get(txid) for txid in ids]
 
     def _standings(self, ids: Sequence[str]) -> list[Standing]:
