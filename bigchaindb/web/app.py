@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import asynccontextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
@@ -9,20 +10,31 @@ from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from bigchaindb.version import __version__
-from bigchaindb.web import about, assets, blocks, metrics, outputs, statuses, transactions
+from bigchaindb.web import about, assets, blocks, metrics, outputs, statuses, streams, transactions
 from bigchaindb.web.description import DESCRIPTION, Operations, describe
 from bigchaindb.web.explorer.site import MOUNTED_AT, create_explorer
+from bigchaindb.web.feed import Feed
 from bigchaindb.web.parameters import KnownParameters
 from bigchaindb.web.problems import add_handlers
 from bigchaindb.web.state import API, Shared
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from bigchaindb.web.ledger import Ledger
     from bigchaindb.web.state import WebSettings
 
 __all__ = ["create_app"]
 
-_ROUTERS: Final = (about.router, transactions.router, statuses.router, outputs.router, assets.router, blocks.router)
+_ROUTERS: Final = (
+    about.router,
+    transactions.router,
+    statuses.router,
+    outputs.router,
+    assets.router,
+    blocks.router,
+    streams.router,
+)
 
 
 def create_app(ledger: Ledger, settings: WebSettings) -> FastAPI:
@@ -41,11 +53,13 @@ def create_app(ledger: Ledger, settings: WebSettings) -> FastAPI:
         redoc_url=None,
         # A redirect would lead to wherever the client says that this is.
         redirect_slashes=False,
+        lifespan=_lifespan,
     )
     app.state.ledger = ledger
     app.state.settings = settings
     app.state.metrics = metrics.Metrics()
     app.state.shared = Shared(ledger, settings, app.state.metrics)
+    app.state.feed = Feed(ledger.another())
     app.state.operations = cache(lambda: Operations(app.openapi()))
     add_handlers(app)
     app.add_middleware(KnownParameters, operations=app.state.operations)
@@ -65,6 +79,13 @@ def create_app(ledger: Ledger, settings: WebSettings) -> FastAPI:
     app.mount(MOUNTED_AT, create_explorer(ledger))
     app.openapi = lambda: app.openapi_schema or _described(app)  # type: ignore[method-assign]
     return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    app.state.feed.start()
+    yield
+    await app.state.feed.stop()
 
 
 def _described(app: FastAPI) -> dict[str, object]:

@@ -28,11 +28,14 @@ from bigchaindb.web.app import create_app
 from bigchaindb.web.ledger import Ledger
 from bigchaindb.web.protocol import Protocol, sweep
 from bigchaindb.web.state import WebSettings
+from bigchaindb.web.wire import MESSAGE_BYTES, Wire
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from fastapi import FastAPI
+
+    from bigchaindb.web.feed import Feed
 
 __all__ = ["Server", "main"]
 
@@ -51,6 +54,11 @@ class Server(uvicorn.Server):
         config = uvicorn.Config(
             app,
             http=Protocol,
+            ws=Wire,
+            ws_max_size=MESSAGE_BYTES,
+            # What hundreds are sent is encoded once; and the wire pings by itself.
+            ws_per_message_deflate=False,
+            ws_ping_interval=None,
             lifespan="on",
             log_config=None,
             access_log=False,
@@ -61,6 +69,12 @@ class Server(uvicorn.Server):
             timeout_graceful_shutdown=_GRACE_SECONDS,
         )
         super().__init__(config)
+        self._feed: Feed = app.state.feed
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Let streams end first: no other request takes long."""
+        self._feed.end()
+        await super().shutdown(sockets)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
