@@ -143,7 +143,13 @@ class Client:
     # --- handing assets on -----------------------------------------------------------------------------------
 
     def create(
-        self, payload: Any = None, new_owners: Any = None, *, condition: Node | None = None, as_node: bool = False
+        self,
+        payload: Any = None,
+        new_owners: Any = None,
+        *,
+        timestamp: str | None = None,
+        condition: Node | None = None,
+        as_node: bool = False,
     ) -> dict[str, Any]:
         """Bring an asset into being, and return its CREATE, which the node has accepted.
 
@@ -153,6 +159,8 @@ class Client:
         Args:
             payload: a dict that describes the asset, or None.
             new_owners: public key, or list of public keys, of those who get it; None for this client's own.
+            timestamp: Unix seconds with six decimals, in a str, that go into the transaction; None for now. The same
+                arguments with the same timestamp make the same asset.
             condition: what locks it instead of a signature by each of the owners; with `as_node` only.
             as_node: this client's key is that of a node of the federation: make and sign the transaction here. It needs
                 no token.
@@ -164,7 +172,7 @@ class Client:
             InvalidValue: there is nobody to own it, or the condition is none, or is not possible here.
         """
         owners = self._owners(new_owners, condition)
-        timestamp = format_timestamp(self._clock())
+        timestamp = format_timestamp(self._clock()) if timestamp is None else timestamp
         if as_node:
             if self.public_key is None:
                 raise MissingKey("as_node: this client has no key", field="as_node")

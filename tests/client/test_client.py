@@ -254,6 +254,18 @@ def test_a_node_is_asked_to_create() -> None:
     assert script.sent == ["POST /api/v1/assets"]
 
 
+def test_the_time_of_an_asset_may_be_given() -> None:
+    script = Script(accepted(PAINTING), accepted(PAINTING))
+    for _ in range(2):
+        script.client().create(PAYLOAD, public("alice"), timestamp=PAINTING.timestamp)
+        script.time.now += 1
+    first, second = (json.loads(request.content) for request in script.requests)
+    assert first == second
+    assert first["timestamp"] == PAINTING.timestamp
+    with pytest.raises(TransactionMalformed, match="timestamp"):
+        script.client().create(PAYLOAD, public("alice"), timestamp="now")
+
+
 def test_asking_again_asks_for_the_same_transaction() -> None:
     script = Script(problem(503, "unavailable"), accepted(PAINTING))
     script.time.now = float(PAINTING.timestamp)

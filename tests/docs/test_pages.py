@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from tests.docs.pages import Step
 
-PAGES = [README, DOCS / "walkthrough.md", DOCS / "operating.md"]
+PAGES = [README, DOCS / "walkthrough.md", DOCS / "client.md", DOCS / "operating.md"]
 VECTORS = [DOCS / "formats.md"]
 REWRITE = "BIGCHAINDB_TEST_REWRITE_DOCS"
 

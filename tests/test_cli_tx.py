@@ -1,0 +1,265 @@
+"""The commands that use a node over HTTP, before one that is served in this process."""
+
+from __future__ import annotations
+
+import functools
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from bigchaindb.cli import reaching
+from bigchaindb.cli.keyfile import write_key_file
+from bigchaindb.client import Client, Patience
+from bigchaindb.exceptions import InvalidValue
+from tests.client.scripted import Script, answer
+from tests.client.transactions import created as made
+from tests.onenode import pair, private, public
+from tests.served import Served
+from tests.shell import Result, Shell
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+UNKNOWN = "0" * 64
+PAYLOAD = '{"title": "Sunset over the Spree"}'
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    with Served(tmp_path_factory.mktemp("node"), api_token="open-sesame-please") as served:
+        yield served
+
+
+@pytest.fixture
+def sh(served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shell:
+    """A user's shell that knows the node and has keys in files."""
+    shell = Shell(tmp_path, monkeypatch)
+    monkeypatch.setenv("BIGCHAINDB_URL", served.url)
+    monkeypatch.setenv("BIGCHAINDB_API_TOKEN", "open-sesame-please")
+    for name in ("alice", "bob"):
+        write_key_file(key_file(shell, name), *pair(name))
+    return shell
+
+
+def key_file(sh: Shell, name: str) -> Path:
+    return sh.home / f"{name}.key"
+
+
+def txid(result: Result) -> str:
+    """The id that a command printed, which is all that it printed."""
+    assert (result.code, result.err) == (0, "")
+    (line,) = result.out.splitlines()
+    return line
+
+
+def created(sh: Shell, *owners: str) -> str:
+    return txid(sh("tx", "create", PAYLOAD, *(word for owner in owners for word in ("--to", public(owner)))))
+
+
+def sold(sh: Shell, spent: str, to: str, *by: str) -> Result:
+    keys = [word for owner in by for word in ("--key-file", str(key_file(sh, owner)))]
+    return sh("tx", "transfer", spent, "--to", public(to), *keys)
+
+
+# --- the story ---------------------------------------------------------------------------------------------
+
+
+def test_an_asset_is_created_and_handed_on_and_its_story_told(sh: Shell) -> None:
+    painting = created(sh, "alice")
+    sale = txid(sold(sh, painting, "bob", "alice"))
+    assert sh("tx", "status", sale) == Result(0, "valid\n", "")
+    first, second = sh("tx", "history", sale).out.splitlines()
+    assert first.startswith(f"{painting} CREATE 20")
+    assert first.endswith(f" to {public('alice')}")
+    assert second.startswith(f"{sale} TRANSFER 20")
+    shown = sh("tx", "show", sale).out
+    assert f"transaction: {sale}\noperation:   TRANSFER, valid\n" in shown
+    assert f"{painting}:0 by {public('alice')}" in shown
+    assert f"output 0:    {public('bob')}, locked by cc:4:20:" in shown
+    assert 'payload:     {"title":"Sunset over the Spree"}' in sh("tx", "show", painting).out
+
+
+def test_everything_is_printed_as_json_too(sh: Shell, served: Served) -> None:
+    painting = json.loads(sh("tx", "create", PAYLOAD, "--to", public("alice"), "--json").out)
+    assert painting == {"id": painting["id"], "status": "valid"}
+    key = ("--key-file", str(key_file(sh, "alice")))
+    sale = json.loads(sh("tx", "transfer", painting["id"], "--to", public("bob"), *key, "--json").out)
+    assert sale["status"] == "valid"
+    client = served.client()
+    assert json.loads(sh("tx", "show", painting["id"], "--json").out) == client.transaction(painting["id"])
+    assert json.loads(sh("tx", "history", sale["id"], "--json").out) == list(client.history(sale["id"]))
+    status = json.loads(sh("tx", "status", sale["id"], "--json").out)
+    assert status == {"id": sale["id"], "status": "valid", "reason": None}
+
+
+def test_a_second_sale_is_refused_in_one_line(sh: Shell) -> None:
+    painting = created(sh, "alice")
+    txid(sold(sh, painting, "bob", "alice"))
+    assert (
+        f"Error: input `{{'cid': 0, 'txid': '{painting}'}}` was already spent"
+        in sold(sh, painting, "carol", "alice").error
+    )
+
+
+def test_owners_sign_together(sh: Shell) -> None:
+    boat = created(sh, "alice", "bob")
+    assert public("bob") in sold(sh, boat, "carol", "alice").error
+    txid(sold(sh, f"{boat}:0", "carol", "alice", "bob"))
+
+
+def test_a_payload_may_be_in_a_file_or_come_in(sh: Shell, served: Served) -> None:
+    path = sh.home / "payload.json"
+    path.write_text(PAYLOAD)
+    for result in (
+        sh("tx", "create", f"@{path}", "--to", public("alice")),
+        sh("tx", "create", "-", "--to", public("alice"), answers=PAYLOAD),
+    ):
+        data = served.client().transaction(txid(result))["transaction"]["data"]
+        assert data["payload"] == json.loads(PAYLOAD)
+    note = sh("tx", "transfer", txid(result), "--to", public("bob"), "--payload", '{"price": 7}', *as_alice(sh))
+    assert served.client().transaction(txid(note))["transaction"]["data"]["payload"] == {"price": 7}
+
+
+def as_alice(sh: Shell) -> tuple[str, str]:
+    return "--key-file", str(key_file(sh, "alice"))
+
+
+def test_one_need_not_wait(sh: Shell) -> None:
+    painting = txid(sh("tx", "create", PAYLOAD, "--to", public("alice"), "--wait", "0"))
+    assert sh("tx", "status", painting, "--wait", "30") == Result(0, "valid\n", "")
+    assert sh("tx", "status", UNKNOWN) == Result(0, "unknown\n", "")
+    assert "still unknown after 0.1 s" in sh("tx", "status", UNKNOWN, "--wait", "0.1").error
+
+
+def test_what_was_rejected_is_a_failure_and_says_why(sh: Shell) -> None:
+    painting = made("alice", payload=json.loads(PAYLOAD))
+    rejected = {"transaction_id": painting.id, "status": "rejected", "reason": "too late"}
+    for option in ((), ("--json",)):
+        accepted = {"id": painting.id, "transaction": painting.to_dict()}
+        script = Script(answer(202, accepted), answer(200, rejected), answer(200, rejected))
+        script.time.now = float(painting.timestamp)
+        sh.monkeypatch.setattr(reaching, "Client", lambda _, key, s=script, **__: s.client(key))
+        result = sh("tx", "create", PAYLOAD, "--to", public("alice"), *option)
+        assert (result.code, result.err) == (1, f"Error: transaction {painting.id} was rejected: too late\n")
+        assert painting.id in result.out
+
+
+# --- keys and tokens ---------------------------------------------------------------------------------------
+
+
+def test_a_key_may_be_in_the_environment_or_typed(sh: Shell) -> None:
+    painting = created(sh, "alice")
+    sh.monkeypatch.setenv("BIGCHAINDB_PRIVATE_KEY", private("alice"))
+    sale = txid(sold(sh, painting, "bob"))
+    sh.monkeypatch.delenv("BIGCHAINDB_PRIVATE_KEY")
+    typed = sh("tx", "transfer", sale, "--to", public("carol"), answers=f"{private('bob')}\n")
+    assert typed.code == 0
+    assert typed.out.strip().isalnum()
+    assert private("bob") not in typed.out + typed.err
+
+
+def test_a_token_may_be_in_a_file(sh: Shell) -> None:
+    sh.monkeypatch.delenv("BIGCHAINDB_API_TOKEN")
+    assert "token" in sh("tx", "create", PAYLOAD, "--to", public("alice")).error
+    path = sh.home / "token"
+    path.write_text("open-sesame-please\n")
+    txid(sh("tx", "create", PAYLOAD, "--to", public("alice"), "--token-file", str(path)))
+    path.write_bytes(b"\xff")
+    assert "holds no token" in sh("tx", "create", PAYLOAD, "--to", public("a"), "--token-file", str(path)).error
+    missing = str(sh.home / "nowhere")
+    assert "nowhere: No such file" in sh("tx", "create", PAYLOAD, "--to", public("a"), "--token-file", missing).error
+
+
+def test_a_node_creates_with_its_own_key(sh: Shell, served: Served) -> None:
+    sh.monkeypatch.delenv("BIGCHAINDB_API_TOKEN")
+    config = str(served.node.config_path)
+    painting = txid(sh("tx", "create", PAYLOAD, "--to", public("alice"), "--as-node", "-c", config))
+    creation = served.client().transaction(painting)["transaction"]
+    assert creation["fulfillments"][0]["current_owners"] == [public("node")]
+    assert "bigchaindb configure" in sh("tx", "create", PAYLOAD, "--to", public("alice"), "--as-node").error
+
+
+# --- which node --------------------------------------------------------------------------------------------
+
+
+class Spoken:
+    """What would be spoken to."""
+
+    def __init__(self, sh: Shell) -> None:
+        self._sh = sh
+        self._made: list[tuple[str, str | None]] = []
+        sh.monkeypatch.setattr(reaching, "Client", self._make)
+
+    def _make(self, url: str, _: str | None, *, api_token: str | None) -> Any:
+        self._made.append((url, api_token))
+        raise InvalidValue("enough is known")
+
+    def to(self, *arguments: str) -> tuple[str, str | None]:
+        assert self._sh("tx", "status", UNKNOWN, *arguments).error == "Error: enough is known"
+        return self._made.pop()
+
+
+def test_a_node_is_named_by_option_environment_configuration_or_is_here(sh: Shell) -> None:
+    sh.monkeypatch.delenv("BIGCHAINDB_API_TOKEN")
+    assert sh("configure", "-y").code == 0
+    spoken = Spoken(sh)
+    sh.monkeypatch.setenv("BIGCHAINDB_SERVER_API_TOKEN", "the-token-of-this-node")
+    assert spoken.to("--url", "http://option.example") == ("http://option.example", None)
+    assert spoken.to()[1] is None
+    sh.monkeypatch.delenv("BIGCHAINDB_URL")
+    for bind, url in (
+        ("localhost:9984", "http://localhost:9984"),
+        ("node.example:80", "http://node.example:80"),
+        ("0.0.0.0:81", "http://localhost:81"),
+        ("[::]:82", "http://[::1]:82"),
+        ("[2001:db8::1]:83", "http://[2001:db8::1]:83"),
+    ):
+        sh.monkeypatch.setenv("BIGCHAINDB_SERVER_BIND", bind)
+        assert spoken.to() == (url, "the-token-of-this-node")
+    sh.monkeypatch.setenv("BIGCHAINDB_API_TOKEN", "of-mine")
+    assert spoken.to()[1] == "of-mine"
+    sh.monkeypatch.setenv("BIGCHAINDB_SERVER_BIND", "localhost:0")
+    assert "--url" in sh("tx", "status", UNKNOWN).error
+    for name in ("BIGCHAINDB_SERVER_BIND", "BIGCHAINDB_SERVER_API_TOKEN", "BIGCHAINDB_API_TOKEN"):
+        sh.monkeypatch.delenv(name)
+    sh.config_path.unlink()
+    assert spoken.to() == ("http://localhost:9984", None)
+
+
+def test_a_node_that_is_not_there_is_one_line(sh: Shell) -> None:
+    sh.monkeypatch.setattr(reaching, "Client", functools.partial(Client, patience=Patience(attempts=1)))
+    assert "cannot be reached" in sh("tx", "status", UNKNOWN, "--url", "http://127.0.0.1:9").error
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["create", PAYLOAD],
+        ["create", "{", "--to", public("alice")],
+        ["create", '{"a": 1, "a": 2}', "--to", public("alice")],
+        ["create", "@nowhere.json", "--to", public("alice")],
+        ["transfer", "--to", public("alice")],
+        ["transfer", UNKNOWN],
+        ["transfer", "painting", "--to", public("alice")],
+        ["transfer", f"{UNKNOWN}:", "--to", public("alice")],
+        ["transfer", f"{UNKNOWN}:-1", "--to", public("alice")],
+        ["transfer", UNKNOWN, "--to", public("alice"), "--private-key", "x"],
+        ["status"],
+        ["status", UNKNOWN, "--wait", "-1"],
+        ["history"],
+        ["show"],
+    ],
+)
+def test_wrong_usage_is_exit_code_2(sh: Shell, arguments: list[str]) -> None:
+    result = sh("tx", *arguments)
+    assert result.code in ({1} if "@nowhere.json" in arguments else {2})
+    assert result.out == ""
+
+
+@pytest.mark.parametrize("command", ["show", "status", "history"])
+def test_what_is_no_id_is_a_failure_in_one_line(sh: Shell, command: str) -> None:
+    assert "txid" in sh("tx", command, "painting").error
+    if command != "status":
+        assert UNKNOWN in sh("tx", command, UNKNOWN).error
