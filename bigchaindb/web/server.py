@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
+import resource
 import signal
 import socket
 import time
@@ -100,6 +102,7 @@ def main() -> int:
         return 0
     config = parse(order["config"], "supervisor")
     set_up_logging(config.log, "web")
+    _allow_many_files()
     _take_over_log()
     ledger = Ledger(lambda: open_node(config, time.time))
     sockets = [socket.socket(fileno=number) for number in order["sockets"]]
@@ -111,6 +114,8 @@ def main() -> int:
 
     signal.signal(signal.SIGTERM, stop)
     when_input_ends(stop)
+    # What is there now stays, and need not be looked through again and again.
+    gc.freeze()
     _log.info("running")
     try:
         _serve(server, sockets)
@@ -122,6 +127,12 @@ def main() -> int:
 def _serve(server: Server, sockets: Sequence[socket.socket]) -> None:
     with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
         runner.run(server.serve(list(sockets)))
+
+
+def _allow_many_files() -> None:
+    """Let as many connections be open as the system allows this process; by default, often only 1,024 files are."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _take_over_log() -> None:

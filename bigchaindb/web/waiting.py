@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from typing import TYPE_CHECKING, Final
 
@@ -12,10 +11,13 @@ from bigchaindb.web.state import Standing, shared_of
 if TYPE_CHECKING:
     from starlette.requests import Request
 
+    from bigchaindb.web.feed import Feed
+
 __all__ = ["WAIT_SECONDS", "decided"]
 
 WAIT_SECONDS: Final = 10.0
-_LOOK_SECONDS: Final = 0.05
+# Of what is rejected no event tells.
+_LOOK_SECONDS: Final = 0.1
 _ENDS: Final = frozenset({Status.VALID, Status.REJECTED})
 
 
@@ -25,11 +27,15 @@ async def decided(request: Request, txid: str) -> Standing:
     Raises:
         StorageError: storage was away when it was asked.
     """
+    feed: Feed = request.app.state.feed
     standings = shared_of(request).standings
     deadline = time.monotonic() + WAIT_SECONDS
     while True:
+        heard = feed.latest_sequence
         standing = await standings.ask(txid)
         left = deadline - time.monotonic()
         if standing.status in _ENDS or left <= 0:
             return standing
-        await asyncio.sleep(min(left, _LOOK_SECONDS))
+        # What was heard of while storage was asked is not waited for.
+        if heard == feed.latest_sequence:
+            await feed.changed(min(left, _LOOK_SECONDS))
