@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from bigchaindb.web.explorer.drawing import TONES, Span, span_chart
-from bigchaindb.web.explorer.rows import TransactionRow, transaction_row
+from bigchaindb.web.explorer.rows import TransactionRow, payload_lines, payload_text, transaction_row
 from bigchaindb.web.explorer.texts import duration, short
 
 if TYPE_CHECKING:
@@ -129,6 +129,7 @@ class AssetView:
     Attributes:
         id: id of the transaction that it began with.
         beginning: that transaction.
+        payload: its payload as JSON for people; None without one, or where it is too long.
         holders: who had it, oldest first.
         chart: the same, drawn.
         cursor: where the next part begins, or None.
@@ -137,6 +138,7 @@ class AssetView:
 
     id: str
     beginning: Settled
+    payload: str | None
     holders: tuple[Holder, ...]
     chart: Markup
     cursor: str | None
@@ -167,6 +169,7 @@ def asset_view(look: Look, asset: str, after: str | None) -> AssetView | None:
     return AssetView(
         id=asset,
         beginning=settled[asset],
+        payload=payload_lines(payload_text(settled[asset].transaction)),
         holders=tuple(holders),
         chart=span_chart(spans, aria_hidden="true", focusable="false"),
         cursor=_cursor(rows),
@@ -203,11 +206,13 @@ class PayloadView:
 
     Attributes:
         hash: of the payload.
+        payload: as JSON for people; None where it is too long.
         transactions: valid ones that carry it, oldest first.
         cursor: where the next part begins, or None.
     """
 
     hash: str
+    payload: str | None
     transactions: tuple[TransactionRow, ...]
     cursor: str | None
 
@@ -218,5 +223,10 @@ def payload_view(look: Look, payload_hash: str, after: str | None) -> PayloadVie
     ids = list(dict.fromkeys(txid for _, txid in page))
     settled = look.chronicle.settled(ids)
     found = [settled[txid] for txid in ids if txid in settled]
-    rows = [transaction_row(item) for item in found if item.transaction.payload_hash == payload_hash]
-    return PayloadView(payload_hash, tuple(rows), page[-1][0] if len(page) == _PAGE else None)
+    carriers = [item for item in found if item.transaction.payload_hash == payload_hash]
+    return PayloadView(
+        hash=payload_hash,
+        payload=payload_lines(payload_text(carriers[0].transaction)) if carriers else None,
+        transactions=tuple(transaction_row(item) for item in carriers),
+        cursor=page[-1][0] if len(page) == _PAGE else None,
+    )

@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from bigchaindb import canonical
 from bigchaindb.exceptions import TransactionError
 from bigchaindb.model.reference import OutputRef
 from bigchaindb.model.status import Status
 from bigchaindb.model.transaction import Operation
 from bigchaindb.web.explorer.conditions import read_condition
-from bigchaindb.web.explorer.rows import BlockRow, block_rows
+from bigchaindb.web.explorer.rows import BlockRow, block_rows, payload_lines, payload_text
 from bigchaindb.web.explorer.texts import pretty_json
 from bigchaindb.web.explorer.trees import narrow_tree, wide_tree
 
@@ -35,7 +34,6 @@ __all__ = ["BlockView", "Step", "TransactionView", "block_view", "transaction_vi
 _STEPS: Final = 20
 _TRANSACTIONS: Final = 50
 _RAW_CHARACTERS: Final = 512 * 1024
-_PAYLOAD_CHARACTERS: Final = 16 * 1024
 
 
 # --- a block -----------------------------------------------------------------------------------------------
@@ -190,7 +188,7 @@ def transaction_view(look: Look, txid: str, first: int, owners_url: str) -> Tran
     if transaction is None:
         return None
     status = look.queries.status(txid)
-    payload = _payload_text(transaction)
+    payload = payload_text(transaction)
     return TransactionView(
         transaction=transaction,
         status=status,
@@ -198,15 +196,10 @@ def transaction_view(look: Look, txid: str, first: int, owners_url: str) -> Tran
         block=_block_of(look, txid),
         first=first,
         steps=_steps(look, transaction, first, owners_url),
-        payload=pretty_json(payload, _PAYLOAD_CHARACTERS) if 0 < len(payload) <= _PAYLOAD_CHARACTERS else None,
+        payload=payload_lines(payload),
         payload_bytes=len(payload.encode()),
         raw=pretty_json(transaction.text, _RAW_CHARACTERS),
     )
-
-
-def _payload_text(transaction: Transaction) -> str:
-    data = transaction.document["transaction"]["data"]
-    return canonical.dumps(data["payload"]) if data else ""
 
 
 def _block_of(look: Look, txid: str) -> BlockRow | None:

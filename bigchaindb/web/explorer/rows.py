@@ -10,7 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from bigchaindb import canonical
 from bigchaindb.web.explorer.drawing import Ballot
+from bigchaindb.web.explorer.texts import pretty_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -19,8 +21,20 @@ if TYPE_CHECKING:
     from bigchaindb.model.vote import Vote
     from bigchaindb.node.chronicle import Entry, Settled
 
-__all__ = ["VERDICTS", "BlockRow", "TransactionRow", "ballot", "block_rows", "owners_of", "tally", "transaction_row"]
+__all__ = [
+    "VERDICTS",
+    "BlockRow",
+    "TransactionRow",
+    "ballot",
+    "block_rows",
+    "owners_of",
+    "payload_lines",
+    "payload_text",
+    "tally",
+    "transaction_row",
+]
 
+_PAYLOAD_CHARACTERS: Final = 16 * 1024
 VERDICTS: Final[Mapping[bool | None, str]] = {True: "valid", False: "invalid", None: "undecided"}
 
 
@@ -112,6 +126,17 @@ def owners_of(transaction: Transaction, most: int = 3) -> tuple[str, ...]:
     for output in transaction.outputs[:most]:
         owners.update(dict.fromkeys(output.owners[:most]))
     return tuple(owners)[:most]
+
+
+def payload_text(transaction: Transaction) -> str:
+    """Return the payload as canonical JSON, empty where there is none."""
+    data = transaction.document["transaction"]["data"]
+    return canonical.dumps(data["payload"]) if data else ""
+
+
+def payload_lines(text: str) -> str | None:
+    """Return a payload for people; None where there is none, or it is too long to be shown beside something else."""
+    return pretty_json(text, _PAYLOAD_CHARACTERS) if 0 < len(text) <= _PAYLOAD_CHARACTERS else None
 
 
 def transaction_row(settled: Settled) -> TransactionRow:

@@ -110,5 +110,7 @@ def create_explorer(source: Source) -> ASGIApp:
             Exception: site.on_anything,
         },
     )
+    # A redirect would lead to wherever the client says that this is.
+    app.router.redirect_slashes = False
     # Around all of it, so that no error escapes without them.
     return SecurityHeaders(app)

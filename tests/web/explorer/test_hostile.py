@@ -82,6 +82,7 @@ def test_the_whole_transaction_can_be_copied_from_the_page(payload: dict[str, An
 def test_a_large_payload_is_printed_once() -> None:
     ledger = Ledger()
     asset = ledger.settle(ledger.create(ALICE, {"one": "x" * (100 * KIB)}))
+    assert "too long to be shown" in read(Site(ledger).ask(f"payloads/{asset.payload_hash}").text).text
     page = read(Site(ledger).ask(f"transactions/{asset.id}").text)
     assert "102,410 bytes; see the whole transaction" in page.text
     assert page.text.count("x" * (100 * KIB)) == 1

@@ -305,6 +305,8 @@ def test_the_payload_is_shown_and_found_by_its_hash(ledger: Ledger, site: Site) 
     assert '{ "name": "Ännchen" }' in page.text
     (payload,) = [link for link in page.links if "/payloads/" in link]
     found = site.page(payload)
+    assert '{ "name": "Ännchen" }' in found.text
+    assert '{ "name": "Ännchen" }' in site.page(f"assets/{twins[0].id}").text
     assert [link for link in found.links if "/transactions/" in link] == [
         f"/explorer/transactions/{twin.id}" for twin in twins
     ]

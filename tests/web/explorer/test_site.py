@@ -116,6 +116,7 @@ def test_no_other_file_is_served(site: Site, name: str) -> None:
     "path",
     [
         "nowhere",
+        "blocks/",
         f"blocks/{NOWHERE}",
         f"transactions/{NOWHERE}",
         f"assets/{NOWHERE}",

@@ -1,0 +1,5 @@
+"""The explorer in a real browser: headless Chromium, driven by Playwright.
+
+`BIGCHAINDB_TEST_CHROMIUM` says where Chromium is, unless it is on the PATH; without it these tests are skipped.  With
+`BIGCHAINDB_TEST_SCREENSHOTS=1` the pictures in `docs/images/` are made anew.
+"""
