@@ -36,8 +36,11 @@ _REMEMBERED_SIGNATURES: Final = 4_096
 _REMEMBERED_TAILS: Final = 256
 _TAIL: Final = 20
 
+# What an honest node signs is far shorter; what is longer is read each time, so that nobody fills the memory with it.
+_REMEMBERED_CHARACTERS: Final = 4_096
+
 # Checking a signature costs more than all the rest, and whoever watches a page asks for the same again and again.
-_vote_in = lru_cache(_REMEMBERED_SIGNATURES)(read_vote)
+_remembered_vote = lru_cache(_REMEMBERED_SIGNATURES)(read_vote)
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,15 +265,26 @@ def _in_window(marks: Sequence[Mark], since: float) -> list[Mark]:
 
 
 def _votes(block_id: str, header: Header | None, places: Mapping[str, str]) -> dict[str, Vote]:
-    found = {
-        node: _vote_in(places[node], block_id, node) for node in (header.voters if header else ()) if node in places
-    }
+    voters = header.voters if header else ()
+    found = {node: _vote_in(places[node], block_id, node) for node in voters if node in places}
     return {node: vote for node, vote in found.items() if vote}
 
 
-@lru_cache(_REMEMBERED_SIGNATURES)
+def _vote_in(text: str, block_id: str, node: str) -> Vote | None:
+    read = _remembered_vote if len(text) <= _REMEMBERED_CHARACTERS else read_vote
+    return read(text, block_id, node)
+
+
 def _decision_in(text: str) -> Decision | None:
+    read = _remembered_decision if len(text) <= _REMEMBERED_CHARACTERS else _read_decision
+    return read(text)
+
+
+def _read_decision(text: str) -> Decision | None:
     try:
         return Decision.from_text(text)
     except BlockError:
         return None
+
+
+_remembered_decision = lru_cache(_REMEMBERED_SIGNATURES)(_read_decision)

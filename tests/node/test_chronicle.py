@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from bigchaindb.model.signed import sign_document
 from bigchaindb.node import chronicle as module
 from bigchaindb.node.chronicle import Chronicle, Mark
 from bigchaindb.storage.memory import MemoryStorage
@@ -120,6 +121,26 @@ def test_junk_among_votes_and_decisions_is_passed_over() -> None:
     log[3] = replace(log[1], sequence=3, text="junk")
     assert [entry.block_id for entry in chronicle(ledger).decided(None, 10)] == [home.id]
     assert [mark.sequence for mark in chronicle(ledger).pace(0.0)] == [1]
+
+
+def test_a_vote_that_is_long_for_no_good_reason_is_told_and_not_kept_in_memory() -> None:
+    ledger = Ledger(3)
+    asset = ledger.settle(ledger.create(ALICE))
+    home = ledger.home(asset)
+    silent = next(member for member in ledger.members if member.vote_on(home) is None)
+    body = {
+        "voting_for_block": home.id,
+        "previous_block": ledger.id,
+        "is_block_valid": False,
+        "invalid_reason": "x" * 100_000,
+        "timestamp": "1.000000",
+    }
+    long = sign_document("vote", body, silent.key)
+    ledger.first.storage.place_votes([VoteRow(home.id, silent.me, long)])
+    remembered = module._remembered_vote.cache_info().currsize
+    assert chronicle(ledger).entry(home.id).votes[silent.me].reason == "x" * 100_000
+    known = len(ledger.federation) - 1
+    assert module._remembered_vote.cache_info().currsize <= remembered + known
 
 
 INDEXED: dict[str, Any] = {"valid_transactions": 1, "newest_time": "1.000000"}

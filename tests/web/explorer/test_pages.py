@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ import pytest
 
 from bigchaindb import cryptoconditions as cc
 from bigchaindb.model.building import create_transaction
-from bigchaindb.storage.records import NewTransaction, VoteRow
+from bigchaindb.storage.records import VoteRow
 from bigchaindb.web.explorer import holdings, pages, records
 from tests.ledgers import Ledger, key, lock_with, public, ref, row
 from tests.web.explorer.site import Site
@@ -193,11 +194,12 @@ def test_a_block_of_a_stranger_is_left_aside(ledger: Ledger, site: Site) -> None
 
 def test_what_is_no_transaction_in_a_block_is_shown_as_that(ledger: Ledger, site: Site) -> None:
     asset = ledger.create(ALICE)
-    junk = NewTransaction(asset.hash, asset.id, asset.text.replace("CREATE", "CRATES"))
-    fake = ledger.block(asset)
-    ledger.put(fake, asset)
-    ledger.database.contents.transactions[asset.hash] = junk
-    assert "does not hold" in site.page(f"blocks/{fake.id}").text
+    junk = replace(ledger.create(BOB), text='{"junk":"<b>"}')
+    block = ledger.block(asset, junk)
+    ledger.put(block, asset, junk)
+    page = site.page(f"blocks/{block.id}")
+    assert f"/explorer/transactions/{asset.id}" in page.links
+    assert f"{junk.hash} is no transaction" in page.text
 
 
 # --- transactions ------------------------------------------------------------------------------------------
@@ -366,6 +368,8 @@ def test_an_index_that_names_the_wrong_owner_is_not_believed(ledger: Ledger, sit
     contents = ledger.database.contents
     contents.holdings[name("bob")] = dict(contents.holdings[name("alice")])
     assert asset.id not in site.page(f"owners/{name('bob')}").text
+    contents.holdings[name("alice")][ref(asset, 7)] = 10**6  # an output that there is not
+    assert site.page(f"owners/{name('alice')}").text.count("output") == 1
 
 
 # --- assets ------------------------------------------------------------------------------------------------
