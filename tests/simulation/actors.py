@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 from bigchaindb.exceptions import Fenced, LedgerError, StorageUnavailable
+from bigchaindb.node.evidence import kept_evidence, misdeeds
 from bigchaindb.node.journal import MemoryJournal
 from bigchaindb.node.membership import check_may_change
 from bigchaindb.node.node import Node
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from bigchaindb.crypto import SigningKey
     from bigchaindb.exceptions import TransactionError
     from bigchaindb.model.transaction import Transaction
+    from bigchaindb.node.evidence import Misdeed
     from tests.simulation.world import World
 
 __all__ = ["Crash", "Member", "Process", "Role"]
@@ -119,6 +121,14 @@ class Process:
     def _may_change(self) -> bool:
         check_may_change(self._open_writer())
         return True
+
+    def accused(self) -> set[str]:
+        """Say who has done what honest nodes never do, as far as this node can tell."""
+        return {misdeed.node for misdeed in self._answer(self._misdeeds) or []}
+
+    def _misdeeds(self) -> list[Misdeed]:
+        node = self._open_writer()
+        return misdeeds(node, kept_evidence(node))
 
     def _open_writer(self) -> Node:
         if self._node is None:

@@ -24,7 +24,7 @@ from tests.ledgers import key, lock_with, public
 from tests.simulation.violation import Violation
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from bigchaindb.crypto import SigningKey
     from bigchaindb.exceptions import TransactionError
@@ -100,6 +100,12 @@ class Clients:
     def create(self) -> None:
         """Create something for somebody."""
         self._write([self.sign_create(self.world.chance.choice(_OWNERS))])
+
+    def make_asset(self) -> list[Holding]:
+        """Create something that nobody else spends."""
+        signed = self.sign_create(self.world.chance.choice(_OWNERS))
+        self._write([signed])
+        return self.take_outputs(signed)
 
     def _transfer(self) -> None:
         """Pass something on, perhaps several times before any of it is decided."""
@@ -217,15 +223,26 @@ class Clients:
             node = self.world.chance.choice(nodes)
             self._store(node, self._validate(node, batch))
 
-    def write_at_once(self, batches: Sequence[Sequence[Signed]], nodes: Sequence[Member] = ()) -> None:
-        """Write each batch at a node of its own: all are found valid before any is stored."""
+    def write_at_once(
+        self,
+        batches: Sequence[Sequence[Signed]],
+        *,
+        meanwhile: Callable[[Sequence[Signed]], None] = lambda _batch: None,
+    ) -> None:
+        """Write each batch at some node: all are found valid before any is stored.
+
+        Args:
+            batches: what is written together.
+            meanwhile: what happens after a batch was stored, before the next is.
+        """
         at_work = self._at_work()
         if not at_work:
             return
-        chosen = nodes or [self.world.chance.choice(at_work) for _ in batches]
+        chosen = [self.world.chance.choice(at_work) for _ in batches]
         found = [self._validate(node, batch) for node, batch in zip(chosen, batches, strict=True)]
-        for node, admitted in zip(chosen, found, strict=True):
+        for node, batch, admitted in zip(chosen, batches, found, strict=True):
             self._store(node, admitted)
+            meanwhile(batch)
 
     def _validate(self, node: Member, batch: Sequence[Signed]) -> list[Signed]:
         # Nobody builds upon what may not be stored: junk under its id may be rejected, and with it what spends it.

@@ -4,7 +4,9 @@ Nothing here asks the code under test what is right: votes are counted, spends c
 
 Invariants (of a ledger):
 
-- A node's first vote on a block stays, and is its only one; it is for an electorate that is, or was, the federation.
+- A node's first vote on a block stays, and is its only one; it is for an electorate that is, or was, the federation,
+  and never for an earlier one than it has voted in before.
+- No honest node ever signs two different votes on a block, or is accused of anything by another.
 - A node votes valid on no two blocks that conflict, unless it has decided the first invalid; it votes "no" for a cause.
 - A decision follows from the votes of a quorum, or from a quorum's records; it stays; all honest nodes decide alike.
 - No output has two valid spenders; in each log, what is spent stands before what spends it.
@@ -48,6 +50,7 @@ class Invariants:
         self._contents = world.database.contents
         self._votes: dict[tuple[str, str], Vote] = {}
         self._yes: dict[str, dict[OutputRef, list[tuple[str, str]]]] = defaultdict(lambda: defaultdict(list))
+        self._used: dict[str, int] = {}
         self._logs: dict[str, list[DecisionRow]] = defaultdict(list)
         self._verdicts: dict[str, bool] = {}
         self._decided: dict[str, dict[str, bool]] = defaultdict(dict)
@@ -102,8 +105,13 @@ class Invariants:
         if vote is None:
             return
         self._votes[block_id, node] = vote
-        if tuple(self._header(block_id)["voters"]) not in self._world.federations:
+        voters = tuple(self._header(block_id)["voters"])
+        if voters not in self._world.federations:
             raise Violation(f"{node} voted on block {block_id}, whose electorate is no federation")
+        used = len(self._world.federations) - self._world.federations[::-1].index(voters)
+        if used < self._used.get(node, 0):
+            raise Violation(f"{node} voted on block {block_id} of an earlier federation than it uses")
+        self._used[node] = used
         if vote.is_valid:
             self._check_yes(vote)
         else:
@@ -244,6 +252,13 @@ class Invariants:
             for row in log:
                 if self._contents.decisions[node][row.sequence] is not row:
                     raise Violation(f"decision {row.sequence} of {node} has changed")
+        for kept in self._contents.evidence:
+            first = self._votes.get((kept.block_id, kept.node))
+            if first and kept.text != first.text and _vote(kept.text, kept.block_id, kept.node):
+                raise Violation(f"{kept.node} signed two votes on block {kept.block_id}")
+        for member in self._world.living:
+            if wronged := member.writer.accused() & self._honest.keys():
+                raise Violation(f"node {member.number} accuses {', '.join(sorted(wronged))}, who are honest")
         unsettled = self._unsettled()
         if unsettled:
             raise Violation(unsettled)

@@ -57,6 +57,7 @@ class Liar:
             self._forge,
             self._forge,
             self._pair_rivals,
+            self._rival_what_stands,
             self._elect_others,
             self._let_a_stranger_build,
             self._misdate,
@@ -92,6 +93,11 @@ class Liar:
         reason = self._chance.choice([None, None, "because"])
         for block in self._recent():
             self._place(block.id, reason)
+
+    def approve(self) -> None:
+        """Vote valid on everything new, whatever it conflicts with."""
+        for block in self._recent():
+            self._place(block.id, None)
 
     def _take_places(self) -> None:
         """Put junk where honest nodes are to vote."""
@@ -159,6 +165,18 @@ class Liar:
             block = self._build(pair)
             self._publish(block, pair)
             self._place(block.id, None)
+
+    def _rival_what_stands(self) -> None:
+        """Build alone what spends the same as something in a block that nobody has decided."""
+        contents, signed = self._world.database.contents, self._world.clients.signed
+        undecided = [h for b in contents.blocks.values() if b.id not in contents.decided for h in b.transactions]
+        standing = [signed[h].transaction for h in undecided if h in signed]
+        taken = {ref: t.id for t in standing for ref in t.inputs}
+        waiting = [s.transaction for s in signed.values() if s.transaction.hash in contents.backlog]
+        rivals = [t for t in waiting if any(taken.get(ref, t.id) != t.id for ref in t.inputs)]
+        if rivals:
+            rival = self._chance.choice(rivals)
+            self._publish(self._build([rival]), [rival])
 
     def _elect_others(self) -> None:
         """Build for an electorate of one's own, all of which votes at once."""

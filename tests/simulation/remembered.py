@@ -2,7 +2,7 @@
 
 Invariants:
 
-- Only functions whose answer follows from their arguments, and whose answers are immutable, are remembered; what they
+- Only functions whose answer follows from their arguments, and whose answers nobody changes, are remembered; what they
   raise is computed again.
 """
 
@@ -15,10 +15,12 @@ from unittest.mock import patch
 
 from bigchaindb import crypto
 from bigchaindb.crypto import SigningKey, VerifyingKey
-from bigchaindb.model.block import Block
+from bigchaindb.model import merkle
+from bigchaindb.model.block import Block, Header
 from bigchaindb.model.decision import Decision
 from bigchaindb.model.transaction import Transaction
 from bigchaindb.model.vote import Vote
+from bigchaindb.node import journal
 from bigchaindb.node.marks import Marks
 
 if TYPE_CHECKING:
@@ -35,7 +37,14 @@ _OF_CLASSES: Final[tuple[tuple[Any, str], ...]] = (
     (Transaction, "from_trusted_text"),
 )
 _OF_VALUES: Final[tuple[tuple[Any, str], ...]] = ((VerifyingKey, "verify"), (SigningKey, "sign"), (Marks, "make"))
-_OF_MODULES: Final[tuple[tuple[Any, str], ...]] = ((crypto, "hash_data"), (crypto, "verify"), (crypto, "decode_base58"))
+_OF_MODULES: Final[tuple[tuple[Any, str], ...]] = (
+    (crypto, "hash_data"),
+    (crypto, "verify"),
+    (crypto, "decode_base58"),
+    (merkle, "hash_bytes"),
+    (journal, "_parse"),
+)
+_PROPERTIES: Final[tuple[tuple[Any, str], ...]] = ((Header, "text"),)
 
 
 @contextmanager
@@ -46,6 +55,8 @@ def remembering() -> Iterator[None]:
             stack.enter_context(patch.object(owner, name, staticmethod(_remembered(getattr(owner, name)))))
         for owner, name in _OF_VALUES:
             stack.enter_context(patch.object(owner, name, _remembered(owner.__dict__[name])))
+        for owner, name in _PROPERTIES:
+            stack.enter_context(patch.object(owner, name, property(_remembered(owner.__dict__[name].fget))))
         yield
 
 

@@ -1,6 +1,7 @@
 """What kind of world a seed makes: how many nodes, who lies, and which faults there are, how often.
 
-Every fault is absent from many worlds, so that none hides what another would show.
+Every fault is absent from many worlds, so that none hides what another would show.  A few worlds have a plot instead of
+faults, because what it tells would hardly ever come about by chance.
 
 Invariants:
 
@@ -12,14 +13,17 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from bigchaindb.model.genesis import Quorum
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Settings"]
+__all__ = ["Plot", "Settings"]
+
+T = TypeVar("T")
 
 # (nodes, rule, liars) with how often each is drawn.
 _FEDERATIONS: Final[tuple[tuple[int, tuple[int, Quorum, int]], ...]] = (
@@ -41,7 +45,28 @@ _CHANGING: Final[tuple[tuple[int, tuple[int, Quorum, int]], ...]] = (
 )
 _SMALL_BLOCK: Final = 16
 _LARGE_BLOCK: Final = 1000
-_SIEGE_BLOCK: Final = 64
+_PLOT_BLOCK: Final = 64
+_PLOTTED: Final = 0.08
+
+
+class Plot(StrEnum):
+    """What happens when the faults stop, see `tests.simulation.siege` and `tests.simulation.succession`."""
+
+    NONE = "none"
+    SIEGE = "siege"
+    HASTE = "haste"
+    FAREWELL = "farewell"
+    TREASON = "treason"
+
+
+# ((nodes, rule, liars), plot) with how often each is drawn.
+_PLOTS: Final[tuple[tuple[int, tuple[tuple[int, Quorum, int], Plot]], ...]] = (
+    (4, ((3, Quorum.MAJORITY, 0), Plot.SIEGE)),
+    (1, ((3, Quorum.MAJORITY, 0), Plot.HASTE)),
+    (1, ((4, Quorum.MAJORITY, 0), Plot.HASTE)),
+    (1, ((2, Quorum.MAJORITY, 0), Plot.FAREWELL)),
+    (1, ((4, Quorum.TWO_THIRDS, 1), Plot.TREASON)),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +92,9 @@ class Settings:
         rivals: share of rivals among transactions.
         deadlines: share of transactions with a deadline.
         changes: how many membership changes are tried.
+        diligence: chance that an operator tells another node of a change, rather than try the next one.
         dead: whether a minority stays dead for ever when the faults stop.
-        siege: whether somebody goes on signing rivals while a minority stays dead.
+        plot: what happens then.
         max_block: most transactions of a block.
     """
 
@@ -90,16 +116,17 @@ class Settings:
     rivals: float
     deadlines: float
     changes: int
+    diligence: float
     dead: bool
-    siege: bool
+    plot: Plot
     max_block: int
 
     @classmethod
     def draw(cls, seed: int) -> Settings:
         """Return the settings of a seed."""
         chance = random.Random(seed)
-        if chance.random() < 0.04:
-            return cls._siege(seed, chance)
+        if chance.random() < _PLOTTED:
+            return cls._plotted(seed, chance)
         changing = chance.random() < 0.2
         nodes, quorum, liars = _weighted(chance, _CHANGING if changing else _FEDERATIONS)
         large = nodes > 4
@@ -122,18 +149,20 @@ class Settings:
             rivals=chance.choice((0.0, 0.15, 0.4)),
             deadlines=chance.choice((0.0, 0.0, 0.2)),
             changes=chance.randrange(1, 4) if changing else 0,
+            diligence=chance.choice((0.05, 0.5)),
             dead=chance.random() < 0.4,
-            siege=False,
+            plot=Plot.NONE,
             max_block=chance.choice((1, 2, _SMALL_BLOCK, _LARGE_BLOCK, _LARGE_BLOCK)),
         )
 
     @classmethod
-    def _siege(cls, seed: int, chance: random.Random) -> Settings:
+    def _plotted(cls, seed: int, chance: random.Random) -> Settings:
+        (nodes, quorum, liars), plot = _weighted(chance, _PLOTS)
         return cls(
             seed=seed,
-            nodes=3,
-            quorum=Quorum.MAJORITY,
-            liars=0,
+            nodes=nodes,
+            quorum=quorum,
+            liars=liars,
             events=chance.randrange(20, 60),
             transactions=chance.randrange(4, 10),
             skews_seconds=tuple(chance.uniform(-2, 2) for _ in range(10)),
@@ -148,13 +177,14 @@ class Settings:
             rivals=0.0,
             deadlines=0.0,
             changes=0,
-            dead=True,
-            siege=True,
-            max_block=_SIEGE_BLOCK,
+            diligence=1.0,
+            dead=plot is Plot.SIEGE,
+            plot=plot,
+            max_block=_PLOT_BLOCK,
         )
 
 
-def _weighted(chance: random.Random, table: Sequence[tuple[int, tuple[int, Quorum, int]]]) -> tuple[int, Quorum, int]:
+def _weighted(chance: random.Random, table: Sequence[tuple[int, T]]) -> T:
     return chance.choices([row for _, row in table], [weight for weight, _ in table])[0]
 
 

@@ -28,7 +28,7 @@ from tests.simulation.world import World
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-__all__ = ["Outcome", "Summary", "run_seed", "run_seeds"]
+__all__ = ["Outcome", "Summary", "run_seed", "run_seeds", "run_world"]
 
 _CHUNK: Final = 20
 
@@ -76,14 +76,18 @@ class Summary:
 
 def run_seed(seed: int, plant: str | None = None) -> Outcome:
     """Let the world of a seed happen, with a planted bug where one is named."""
-    settings = Settings.draw(seed)
+    return run_world(Settings.draw(seed), plant)
+
+
+def run_world(settings: Settings, plant: str | None = None) -> Outcome:
+    """Let a world happen, with a planted bug where one is named."""
     with _prepared(settings, plant):
         world = World(settings)
         try:
             world.run()
         except (AssertionError, BigchainDBError, LookupError, TypeError, ValueError) as error:
-            return Outcome(seed, world.steps, world.faults, f"{type(error).__name__}: {error}")
-        return Outcome(seed, world.steps, world.faults, None, world.digest())
+            return Outcome(settings.seed, world.steps, world.faults, f"{type(error).__name__}: {error}")
+        return Outcome(settings.seed, world.steps, world.faults, None, world.digest())
 
 
 @contextmanager

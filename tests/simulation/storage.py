@@ -12,13 +12,12 @@ Invariants:
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bigchaindb.storage.memory import MemoryStorage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from bigchaindb.storage.memory import _Contents
     from bigchaindb.storage.records import (
@@ -35,6 +34,31 @@ if TYPE_CHECKING:
 __all__ = ["SimulatedStorage"]
 
 
+class _Call:
+    """What happens around a call.  There are no threads here, and worlds make so many that generators would be slow."""
+
+    __slots__ = ("_process", "_world")
+
+    def __init__(self, world: World, process: Process) -> None:
+        self._world = world
+        self._process = process
+
+    def __enter__(self) -> _Contents:
+        self._world.before_call(self._process)
+        return self._world.database.contents
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        pass
+
+
+class _Write(_Call):
+    __slots__ = ()
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            self._world.after_write()
+
+
 class SimulatedStorage(MemoryStorage):
     """A connection that one process of one node holds."""
 
@@ -43,17 +67,11 @@ class SimulatedStorage(MemoryStorage):
         self._world = world
         self._process = process
 
-    @contextmanager
-    def _reading(self) -> Iterator[_Contents]:
-        self._world.before_call(self._process)
-        with super()._reading() as contents:
-            yield contents
+    def _reading(self) -> Any:
+        return _Call(self._world, self._process)
 
-    @contextmanager
-    def _writing(self) -> Iterator[_Contents]:
-        with super()._writing() as contents:
-            yield contents
-        self._world.after_write()
+    def _writing(self) -> Any:
+        return _Write(self._world, self._process)
 
     # --- row by row ------------------------------------------------------------------------------------------
 

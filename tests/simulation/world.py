@@ -26,10 +26,14 @@ from tests.simulation.actors import Crash, Member, Role
 from tests.simulation.clients import Clients
 from tests.simulation.invariants import Invariants
 from tests.simulation.liars import Liar
-from tests.simulation.siege import lay_siege
+from tests.simulation.settings import Plot
+from tests.simulation.siege import commit_treason, lay_siege
+from tests.simulation.succession import bid_farewell, change_in_haste
 from tests.simulation.violation import Violation
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tests.simulation.actors import Process
     from tests.simulation.settings import Settings
 
@@ -43,7 +47,6 @@ _BEATS: Final = (6, 16, 26, 36)
 _MAX_STEPS_PER_ROUND: Final = 40
 _CALM_SECONDS: Final = (0.1, 1.0, 5.0, 11.0, 31.0)
 _LONG_SLEEP_EVENTS: Final = 40
-_MAX_MEMBERS: Final = 9
 
 
 class World:
@@ -265,22 +268,26 @@ class World:
         """Let an operator change the federation, or bring a node's configuration up to date."""
         latest = len(self.federations) - 1
         behind = [m for m in self.members if m.configured < latest and m.me in self.federations[-1]]
-        if behind and self.chance.random() < 0.5:
+        if behind and self.chance.random() < self.settings.diligence:
             self.chance.choice(behind).reconfigure(latest)
             return
         knowing = [m for m in self.members if m.configured == latest and m.me in self.federations[-1]]
-        if not knowing or not self._changes_left:
+        if not knowing or self._changes_left <= 0:
             return
-        operator = self.chance.choice(knowing)
+        if self.change_federation(self.chance.choice(knowing), may_shrink=not self.liars):
+            self._changes_left -= 1
+
+    def change_federation(self, operator: Member, *, may_shrink: bool) -> bool:
+        """Let an operator change the federation and the own node's configuration; tell whether the node permits it."""
+        latest = operator.configured
         if operator.writer.is_busy or not operator.is_up or not operator.writer.may_change_federation():
-            return
+            return False
         if len(self.federations) - 1 != latest or operator.configured != latest:
-            return  # another operator was faster
-        self._changes_left -= 1
+            return False  # another operator was faster
         self.faults["membership"] += 1
         present = self.federations[-1]
         leaving = [m for m in self.members if m.me in present and m is not operator]
-        if leaving and not self.liars and len(present) > 1 and self.chance.random() < 0.5:
+        if may_shrink and leaving and self.chance.random() < 0.5:
             gone = self.chance.choice(leaving).me
             self.federations.append(tuple(k for k in present if k != gone))
         else:
@@ -289,6 +296,7 @@ class World:
             self.members.append(newcomer)
             self.federations.append(tuple(sorted((*present, newcomer.me))))
         operator.reconfigure(latest + 1)
+        return True
 
     # --- calm ------------------------------------------------------------------------------------------------
 
@@ -304,10 +312,17 @@ class World:
                 self.dead.append(self.chance.choice([m for m in present if m not in self.dead]))
         for member in self.living:
             member.is_up, member.is_cut_off = True, False
+        if self.settings.plot is Plot.HASTE:
+            change_in_haste(self)
+        elif self.settings.plot is Plot.FAREWELL:
+            bid_farewell(self)
+        for member in self.living:
             member.reconfigure(len(self.federations) - 1)
         self.clients.write_again()
-        if self.settings.siege:
+        if self.settings.plot is Plot.SIEGE:
             lay_siege(self)
+        elif self.settings.plot is Plot.TREASON:
+            commit_treason(self)
 
     def _come_to_rest(self) -> None:
         for number in range(_MAX_CALM_ROUNDS):
@@ -324,15 +339,27 @@ class World:
     def run_in_turn(self) -> None:
         """Step all builders of the living, then all voters, and so on: each votes on its own blocks first."""
         for _ in range(_TURNS):
-            for member in self.living:
-                self._step(member.builder)
-            for member in self.living:
-                self._step(member.voter)
+            self.step_builders(self.living)
+            self.step_voters(self.living)
+
+    def step_builders(self, members: Sequence[Member]) -> None:
+        """Step the builders of these."""
+        for member in members:
+            self._step(member.builder)
+
+    def step_voters(self, members: Sequence[Member]) -> None:
+        """Step the voters of these."""
+        for member in members:
+            self._step(member.voter)
 
     def run_living(self) -> None:
         """Step the living until all are quiet."""
+        self.run_until_quiet(self.living)
+
+    def run_until_quiet(self, members: Sequence[Member]) -> None:
+        """Step these until all are quiet."""
         for _ in range(_MAX_STEPS_PER_ROUND):
-            workers = [process for m in self.living for process in (m.builder, m.voter)]
+            workers = [process for m in members for process in (m.builder, m.voter)]
             self.chance.shuffle(workers)
             if sum(self._step(process) for process in workers) == 0:
                 break
