@@ -6,7 +6,7 @@ have been made with.  Nothing here is in the product: a plant changes it in this
 Invariants:
 
 - Every plant is one mistake, as somebody might make it: the smallest change that forgets the rule.
-- `CAUGHT_BY` names a world in which a promise breaks with the plant, among the first 2,000.
+- `CAUGHT_BY` names the first world in which a promise breaks with the plant, among the first 2,000.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from tests.simulation.storage import SimulatedStorage
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["CAUGHT_BY", "PLANTS", "planted"]
+__all__ = ["CAUGHT_BY", "PLANTS", "advance_in_order", "planted"]
 
 # What is changed: (owner, name, what stands there instead).
 _Change = tuple[Any, str, Any]
@@ -51,14 +51,16 @@ _Change = tuple[Any, str, Any]
 
 
 def _place_before_head() -> list[_Change]:
-    return [(Seat, "advance", _advance(["journal", "places", "head"]))]
+    return [(Seat, "advance", advance_in_order(["journal", "places", "head"]))]
 
 
 def _journal_after_head() -> list[_Change]:
-    return [(Seat, "advance", _advance(["head", "journal", "places"]))]
+    return [(Seat, "advance", advance_in_order(["head", "journal", "places"]))]
 
 
-def _advance(order: list[str]) -> Any:
+def advance_in_order(order: list[str]) -> Any:
+    """Return a `Seat.advance` that writes what is cast to journal, head and places in an order of one's own."""
+
     @contextmanager
     def advance(self: Any, ballots: Any, rulings: Any, prepare: Any) -> Iterator[None]:
         head = replace(self.head, generation=self.head.generation + 1, votes=(), decisions=())
@@ -313,7 +315,33 @@ PLANTS: Final[dict[str, Callable[[], list[_Change]]]] = {
     "years-ahead": _years_ahead,
 }
 
-CAUGHT_BY: Final[dict[str, int]] = {}
+CAUGHT_BY: Final[dict[str, int]] = {
+    "act-before-durable": 0,
+    "blind-tie-break": 129,
+    "clear-when-built": 0,
+    "contents-by-id": 5,
+    "count-ballots": 0,
+    "cursor-before-note": 0,
+    "decide-before-inputs": 100,
+    "error-as-no": 20,
+    "hasty-membership": 43,
+    "journal-after-head": 0,
+    "junk-keeps-out": 1,
+    "keep-neighbours": 31,
+    "makers-voters": 5,
+    "no-check-inside-block": 25,
+    "no-stall": 0,
+    "place-before-head": 0,
+    "rule-2-across-federations": 67,
+    "sign-anew": 0,
+    "stall-frees-the-voter": 25,
+    "successor-leaves-places": 0,
+    "unfenced": 1,
+    "unlimited-doubling": 13,
+    "vote-in-the-past": 37,
+    "votes-before-epoch": 1,
+    "years-ahead": 5,
+}
 
 
 @contextmanager
