@@ -68,6 +68,8 @@ class Operations:
 
     def __init__(self, document: Mapping[str, Any]) -> None:
         """Take over a document."""
+        # A path without parameters counts before one with: it is not what could stand in its place.
+        paths = sorted(document["paths"].items(), key=lambda item: item[0].count("{"))
         self._paths = [
             (
                 compile_path(template)[0],
@@ -77,13 +79,16 @@ class Operations:
                     if method in _METHODS
                 },
             )
-            for template, operations in document["paths"].items()
+            for template, operations in paths
         ]
+
+    def _at(self, path: str) -> dict[str, frozenset[str]]:
+        return next((found for pattern, found in self._paths if pattern.match(path)), {})
 
     def methods(self, path: str) -> list[str]:
         """Return the HTTP methods that are possible at a path."""
-        return sorted({method for pattern, found in self._paths if pattern.match(path) for method in found})
+        return sorted(self._at(path))
 
     def parameters(self, method: str, path: str) -> frozenset[str] | None:
         """Return the names of the query parameters of an operation; None where there is no such operation."""
-        return next((found[method] for pattern, found in self._paths if pattern.match(path) and method in found), None)
+        return self._at(path).get(method)

@@ -48,7 +48,7 @@ class Paged(BaseModel):
     limit: Annotated[int, BeforeValidator(_decimal)] = Field(
         _DEFAULT_ITEMS, ge=1, le=MAX_ITEMS, description="How many items at the most; there may be fewer on a page."
     )
-    cursor: Annotated[str, WithJsonSchema({"type": "string"})] | None = Field(
+    cursor: Annotated[str, WithJsonSchema({"type": "string", "pattern": "^[A-Za-z0-9_-]+$"})] | None = Field(
         None, description="`next` of the page before; without it, the list begins."
     )
 

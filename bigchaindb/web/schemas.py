@@ -179,7 +179,9 @@ class BatchVerdicts(_Exact):
 class NewAsset(_Exact):
     """An asset to be created by this node."""
 
-    new_owners: Key | Annotated[list[Key], Field(min_length=1)] = Field(description="Who gets it.")
+    new_owners: Key | Annotated[list[Key], Field(min_length=1, json_schema_extra={"uniqueItems": True})] = Field(
+        description="Who gets it; several own it together."
+    )
     payload: dict[str, Any] | None = Field(None, description="What is recorded with it.")
     timestamp: Timestamp | None = Field(
         None, description="The same request with the same timestamp makes the same transaction. Now, if absent."

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 from fastapi import APIRouter, Path, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from bigchaindb import canonical
@@ -187,6 +188,12 @@ def _item(request: Request, verdict: Verdict) -> str:
 
 
 # --- reading -----------------------------------------------------------------------------------------------
+
+
+@router.get("/transactions/batch", include_in_schema=False)
+async def get_batch() -> None:
+    """Say that there is nothing to read, rather than take this for an id."""
+    raise HTTPException(HTTPStatus.METHOD_NOT_ALLOWED)
 
 
 @router.get(
