@@ -45,6 +45,7 @@ _PARTIES_AT_ONCE: Final = 16
 _THREADS: Final = 2
 _WAIT_SECONDS: Final = 0.5
 _RETRY_SECONDS: Final = 0.2
+_FIRST_LOOK_SECONDS: Final = 2.0
 
 _log = logging.getLogger(__name__)
 
@@ -139,6 +140,8 @@ class Feed:
         await asyncio.to_thread(self._close)
 
     def _close(self) -> None:
+        # Whoever waits for the database is told by this that it is over.
+        self._ledger.close()
         if self._thread is not None:
             self._thread.join()
         self._executor.shutdown()
@@ -180,7 +183,9 @@ class Feed:
             InvalidValue: there is no such decision, or no such transaction in it.
             BigchainDBError: the database is away.
         """
-        self.start()
+        if self._newest is None:
+            # Its thread may be opening the database this moment, and two at a time do not.
+            await self.changed(_FIRST_LOOK_SECONDS)
         return await self._ask(lambda log: _position(log, since))
 
     @contextmanager

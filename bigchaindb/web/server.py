@@ -74,9 +74,12 @@ class Server(uvicorn.Server):
         self._feed: Feed = app.state.feed
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Let streams end first: no other request takes long."""
+        """Let streams end first, for no other request takes long; cut those who do not even read that it is over."""
         self._feed.end()
         await super().shutdown(sockets)
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
+        await asyncio.sleep(0)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

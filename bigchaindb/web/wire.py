@@ -105,6 +105,8 @@ class Wire(WebSocketsSansIOProtocol):
                 self._drop()
         if message["type"] != EXTENSION:
             await super().send(message)
+            # Who is denied a WebSocket has got an answer; uvicorn would miss a handshake, and log that.
+            self.handshake_complete |= self.close_sent
         elif self._is_open:
             self.transport.write(message["frames"])
         else:
