@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from bigchaindb.consensus.view import View
     from bigchaindb.model.transaction import Transaction
 
-__all__ = ["DEADLINE_GRACE_SECONDS", "Choice", "Refusal", "assignee", "choose", "turn"]
+__all__ = ["DEADLINE_GRACE_SECONDS", "Choice", "Refusal", "assignee", "choose", "turn", "turn_by"]
 
 DEADLINE_GRACE_SECONDS: Final = 60.0
 
@@ -68,18 +68,26 @@ class Choice:
 
 def assignee(transaction: Transaction, federation: Sequence[str]) -> str:
     """Return whose turn it is to build a transaction: by its first input, so that rivals meet; a CREATE by its id."""
-    return sorted(federation)[_number(transaction) % len(federation)]
+    return sorted(federation)[_number(_assigning(transaction)) % len(federation)]
 
 
 def turn(transaction: Transaction, federation: Sequence[str], member: str) -> int:
     """Return how many members come before this one in building a transaction, the assignee being the first."""
+    return turn_by(_assigning(transaction), federation, member)
+
+
+def turn_by(assigning: str, federation: Sequence[str], member: str) -> int:
+    """Return the same, by the id of what the transaction's first input spends; of a CREATE, its own."""
     members = sorted(federation)
-    return (members.index(member) - _number(transaction)) % len(members)
+    return (members.index(member) - _number(assigning)) % len(members)
 
 
-def _number(transaction: Transaction) -> int:
-    first = transaction.inputs[0].txid if transaction.inputs else transaction.id
-    return int(first[:16], 16)
+def _assigning(transaction: Transaction) -> str:
+    return transaction.inputs[0].txid if transaction.inputs else transaction.id
+
+
+def _number(txid: str) -> int:
+    return int(txid[:16], 16)
 
 
 def choose(candidates: Sequence[Transaction], view: View, *, block_time: str, newest_decided: str | None) -> Choice:

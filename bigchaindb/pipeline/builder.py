@@ -14,12 +14,13 @@ import logging
 from typing import TYPE_CHECKING, Final
 
 from bigchaindb import crypto
-from bigchaindb.consensus.selection import choose, turn
+from bigchaindb.consensus.selection import choose, turn, turn_by
 from bigchaindb.consensus.tally import is_quorum
 from bigchaindb.exceptions import BlockError, TransactionError
 from bigchaindb.model.block import MAX_TRANSACTIONS, Block
 from bigchaindb.model.rejection import Rejection
 from bigchaindb.model.timestamp import format_timestamp
+from bigchaindb.model.transaction import first_input
 from bigchaindb.node import counters
 from bigchaindb.node.node import stored_block
 from bigchaindb.node.recorded import quorum_verdict
@@ -165,6 +166,10 @@ class Builder:
 
     def _admit(self, stored: StoredTransaction, seen_at: float, *, mine: bool = False) -> None:
         """Take an entry in, as this node's to build if it is assigned to it or the caller says so."""
+        before = 0 if mine else self._turn(stored)
+        if before > 0:
+            self._leave(stored.hash, stored.id, before, seen_at)
+            return
         try:
             transaction = self._node.view.read(stored)
         except TransactionError as error:
@@ -175,20 +180,24 @@ class Builder:
             # In a block nobody would find it, and its neighbours would have to wait.
             self._reject([(stored.hash, stored.id, "is stored under a false hash or id", None)])
             return
-        before = turn(transaction, self._node.federation, self._node.me)
-        if mine or before == 0:
-            self._room.add(Entry(transaction, seen_at))
-        else:
-            self._leave(transaction, before, seen_at)
+        self._room.add(Entry(transaction, seen_at))
 
-    def _leave(self, transaction: Transaction, before: int, now: float) -> None:
+    def _turn(self, stored: StoredTransaction) -> int:
+        """Return how many members come before this node, at a quick look: whoever builds it looks closely."""
+        try:
+            assigning = first_input(stored.text) or stored.id
+            return turn_by(assigning, self._node.federation, self._node.me)
+        except (TransactionError, ValueError):
+            return 0  # no transaction, which every node finds out for itself
+
+    def _leave(self, text_hash: str, txid: str, before: int, now: float) -> None:
         """Leave a transaction for a while to the members whose turn comes before this node's.
 
         Each node waits for another while, and while nothing can be built it waits again: nodes that take over together
         build the same, and split the votes until their blocks stall.
         """
         patience = self._reassign_delay_seconds * (1 + _TURN * (before - 1 + self._phase))
-        self._room.leave(transaction.hash, transaction.id, now, now + patience)
+        self._room.leave(text_hash, txid, now, now + patience)
 
     def _take_over(self, now: float) -> None:
         """Take over what other nodes have left waiting too long; look into what some of them have rejected."""
@@ -276,7 +285,7 @@ class Builder:
                 self._room.block(transaction.hash, blockers, now)
             else:
                 self._room.remove(transaction.hash)
-                self._leave(transaction, before, now)
+                self._leave(transaction.hash, transaction.id, before, now)
         if choice.settled:
             self._clear({t.id for t in choice.settled})
             for transaction in choice.settled:

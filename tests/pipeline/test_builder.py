@@ -433,6 +433,14 @@ def test_a_text_that_is_no_transaction_is_thrown_out(one: Ledger, text: str) -> 
     assert one.statuses(good) == [Status.VALID]
 
 
+def test_junk_that_names_an_input_is_thrown_out_whosever_it_would_be(three: Ledger) -> None:
+    texts = [f'{{"transaction": {{"fulfillments": [{{"input": {{"txid": "{n:064x}"}}}}]}}}}' for n in range(9)]
+    texts += [text.replace("000000000000000", f"{n}00000000000000", 1) for n, text in enumerate(texts)]
+    three.first.storage.append_backlog([junk(text, f"{n:x}") for n, text in enumerate(texts[:16])], three.clock.now)
+    three.run(seconds=120)
+    assert backlog(three) == []
+
+
 @pytest.mark.parametrize("claims", [{"hash_": "f" * 64}, {"id_": "f" * 64}])
 def test_a_good_text_under_a_false_hash_or_id_is_thrown_out_and_holds_up_nobody(
     one: Ledger, claims: dict[str, str]
