@@ -63,7 +63,7 @@ def test_what_can_be_typed_is_typed_by_the_test(path: Path) -> None:
 def test_the_readme_has_one_command_to_run_it_and_one_to_test_it() -> None:
     assert blocks(README.read_text(), "sh") == [
         "python3 -m venv .venv && .venv/bin/pip install . && .venv/bin/bigchaindb start\n",
-        "python3 -m venv .venv && .venv/bin/pip install tox && .venv/bin/tox\n",
+        "python3 -m venv .venv && .venv/bin/pip install tox && .venv/bin/tox p -o\n",
     ]
 
 
