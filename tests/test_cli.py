@@ -344,11 +344,11 @@ def test_start_does_not_initialise_what_was_configured_by_hand(sh: Shell, starte
     assert started == []
 
 
-def _leave_lease(node: OneNode, **changes: Any) -> None:
+def _leave_lease(node: OneNode, of: str = "", **changes: Any) -> None:
     storage = node.bigchain._node.storage
-    lease = Lease(storage, node.bigchain.me)
+    lease = Lease(storage, of or node.bigchain.me)
     lease.acquire(lambda _: False)
-    name = f"lease/{node.bigchain.me}"
+    name = f"lease/{of or node.bigchain.me}"
     held = storage.registers([name])[name]
     assert storage.swap_register(name, held, dumps(json.loads(held) | changes))
 
@@ -383,6 +383,25 @@ def test_drop_deletes_nothing_that_is_in_use(sh: Shell, node: OneNode, changes: 
     _leave_lease(node, **changes)
     where = "process 5 on elsewhere" if changes else f"process {os.getpid()} on "
     assert f"a node uses this database: {where}" in sh("drop", "-y").error
+    assert node.database_path.exists()
+
+
+def test_drop_deletes_nothing_that_the_node_of_a_former_member_uses(sh: Shell, node: OneNode) -> None:
+    document = json.loads(sh.config_path.read_text())
+    document["earlier_federations"] = [[public("node")], sorted([public("node"), public("a")])]
+    sh.config_path.write_text(json.dumps(document))
+    _leave_lease(node, of=public("a"))
+    assert f"process {os.getpid()} on " in (error := sh("drop", "-y").error)
+    assert error.endswith(f", the node of {public('a')}")
+    assert node.database_path.exists()
+
+
+def test_drop_looks_again_when_it_has_its_answer(sh: Shell, node: OneNode) -> None:
+    def confirm(*_: object, **__: object) -> None:
+        _leave_lease(node)
+
+    sh.monkeypatch.setattr("click.confirm", confirm)
+    assert "a node uses this database" in sh("drop").error
     assert node.database_path.exists()
 
 

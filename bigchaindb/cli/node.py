@@ -23,6 +23,7 @@ from bigchaindb.storage.opening import spread_storage
 if TYPE_CHECKING:
     from bigchaindb.config import Config
     from bigchaindb.model.genesis import Genesis
+    from bigchaindb.storage.interface import Storage
 
 __all__ = ["configure", "drop", "export_my_pubkey", "init", "set_replicas", "set_shards", "show_config", "start"]
 
@@ -131,18 +132,32 @@ def drop(*, yes: bool) -> None:
     config, path = load()
     storage = open_database(config)
     try:
-        holder = holder_of(storage, config.keypair.public)
-        if holder and holder["alive"] is not False:
-            raise NodeAlreadyRunning(f"a node uses this database: process {holder['pid']} on {holder['host']}")
+        _check_unused(storage, config)
         genesis = storage.genesis()
         if not yes:
             click.confirm(f"Delete {database_name(config)} with everything in it?", abort=True)
+            _check_unused(storage, config)  # an answer may take hours
         storage.drop()
     finally:
         storage.close()
     if genesis:
         remove_journals(path, genesis.id)
     click.echo(f"Deleted {database_name(config)}")
+
+
+def _check_unused(storage: Storage, config: Config) -> None:
+    """Check that no node of anybody who is, or ever was, a member uses the database.
+
+    Raises:
+        NodeAlreadyRunning: naming one that does, or that may do so on another machine.
+    """
+    me = config.keypair.public
+    known = dict.fromkeys(key for members in (config.federation, *config.earlier_federations) for key in members)
+    for key in (me, *(key for key in known if key != me)):
+        holder = holder_of(storage, key)
+        if holder and holder["alive"] is not False:
+            whose = "" if key == me else f", the node of {key}"
+            raise NodeAlreadyRunning(f"a node uses this database: process {holder['pid']} on {holder['host']}{whose}")
 
 
 # --- the servers of the database -----------------------------------------------------------------------------
