@@ -237,8 +237,8 @@ class Feed:
                 await self._learn_parties(pages[number : number + _PARTIES_AT_ONCE])
                 if page.parties is None:
                     return Given(b"", position)
+            chunk = page.chunk(form, which, position.index)
             sequence = page.told.sequence
-            chunk = page.chunk(form, which, position.index if sequence == position.sequence else 0)
             position = Position(sequence + 1) if chunk.next is None else Position(sequence, chunk.next)
             if chunk.data:
                 return Given(chunk.data, position)
