@@ -97,7 +97,8 @@ class Backlog:
     def _append(self, transactions: Sequence[NewTransaction], received_at: float) -> None:
         self._store.learn_places(_LEARN_SECONDS, _last())
         known = self._postings.texts(transaction.id for transaction in transactions)
-        waiting = self._waiting(known)
+        # What nothing more is stored for must be on disk, and not only in the memory of a server that may end.
+        waiting = self._waiting(known, decides=True)
         new = [transaction for transaction in transactions if transaction.hash not in waiting]
         if new:
             first = self._store.places(len(new))
@@ -144,16 +145,16 @@ class Backlog:
 
     # --- who waits -------------------------------------------------------------------------------------------
 
-    def _waiting(self, known: Mapping[str, Iterable[tuple[str, int]]]) -> dict[str, int]:
-        """Return those of these texts that wait, with their place."""
+    def _waiting(self, known: Mapping[str, Iterable[tuple[str, int]]], *, decides: bool) -> dict[str, int]:
+        """Return those of these texts that wait, with their place; for `decides` see `Pool.read`."""
         pairs = [(hash_, place) for texts in known.values() for hash_, place in texts]
-        documents = self._store.find("backlog", [moment(place) for _, place in pairs], decides=False)
+        documents = self._store.find("backlog", [moment(place) for _, place in pairs], decides=decides)
         listed = {(row.text("id"), entry) for row in documents for entry in row.texts("waiting")}
         return {hash_: place for hash_, place in pairs if (moment(place), _entry(hash_, place)) in listed}
 
     def waiting(self, ids: Sequence[str]) -> dict[str, list[StoredTransaction]]:
         """See `Storage.waiting`."""
-        places = self._waiting(self._postings.texts(ids))
+        places = self._waiting(self._postings.texts(ids), decides=False)
         found = list(self.contents(places).values())
         found.sort(key=lambda transaction: places[transaction.hash])
         return grouped((transaction.id, transaction) for transaction in found)

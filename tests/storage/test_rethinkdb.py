@@ -17,6 +17,10 @@ from bigchaindb.model.reference import OutputRef
 from bigchaindb.storage.memory import MemoryStorage
 from bigchaindb.storage.rethinkdb import RethinkStorage
 from bigchaindb.storage.rethinkdb_driver import Server, r
+from bigchaindb.storage.rethinkdb_places import moment, nth
+from bigchaindb.storage.rethinkdb_pool import Pool
+from bigchaindb.storage.rethinkdb_rows import transaction_row
+from bigchaindb.storage.rethinkdb_store import keep
 from tests.rethink import empty, own_server, patiently
 from tests.storage.make import (
     block,
@@ -32,9 +36,10 @@ from tests.storage.make import (
 from tests.storage.test_twins import BLOCKS, STEPS, TRANSACTIONS, everything
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from bigchaindb.storage.interface import Storage
+    from bigchaindb.storage.records import NewTransaction
     from tests.rethink import ThrowAwayServer
     from tests.storage.test_twins import Step
 
@@ -305,6 +310,38 @@ def test_what_was_acknowledged_survives_a_kill_and_everybody_goes_on_by_themselv
         held = [row.ref for row in storage.outputs_of("alice", spent=False, after=None, limit=10_000)]
         assert len(held) == len(set(held))
         assert {output(name, 1) for name in names} <= set(held)
+
+
+def append_what_another_just_wrote(storage: RethinkStorage, other: Pool, new: NewTransaction, place: int) -> None:
+    """Append a text that others see waiting, but that is not on disk yet."""
+    storage._store.put("transactions", [transaction_row(new)], keep)
+    storage._postings.add([storage._postings.text(new.id, new.hash, place)])
+    find = storage._postings.texts
+
+    def find_and_let_another_write(ids: Iterable[str]) -> dict[str, list[tuple[str, int]]]:
+        texts = find(ids)
+        row = {"id": moment(place), "at": 1.0, "waiting": [nth(place) + new.hash]}
+        other.hint(r.table("backlog").insert(row))
+        return texts
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(storage._postings, "texts", find_and_let_another_write)
+        storage.append_backlog([new], 1.0)
+
+
+def test_what_another_has_not_yet_on_disk_is_not_acknowledged_for_it(mortal: ThrowAwayServer) -> None:
+    server = Server("127.0.0.1", mortal.port, "killed")
+    patiently(lambda: RethinkStorage(server, create=True).close())
+    news = [transaction(f"at once {turn}") for turn in range(4)]
+    for turn, new in enumerate(news, start=1):
+        with closing(RethinkStorage(server, create=False)) as storage, closing(Pool(server)) as other:
+            append_what_another_just_wrote(storage, other, new, turn * 5_000)
+            mortal.kill()
+        mortal.start()
+        with closing(Pool(server)) as pool:
+            pool.administer(r.db(server.name).wait())
+    with closing(RethinkStorage(server, create=False)) as storage:
+        assert storage.waiting([new.id for new in news]) == {new.id: [stored(new)] for new in news}
 
 
 def test_a_server_that_is_away_when_a_ledger_is_opened_is_said_to_be(mortal: ThrowAwayServer) -> None:
