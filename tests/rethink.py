@@ -51,7 +51,7 @@ class ThrowAwayServer:
         """
         self._directory = Path(tempfile.mkdtemp(prefix="bigchaindb-rethinkdb-"))
         self._options = options
-        self.port, self._cluster_port = free_ports(2)
+        self.port, self.cluster_port = free_ports(2)
         self._process: subprocess.Popen[bytes] | None = None
         try:
             self.start()
@@ -65,7 +65,7 @@ class ThrowAwayServer:
             self._process = subprocess.Popen(
                 [
                     *("rethinkdb", "--directory", str(self._directory / "data"), "--bind", "127.0.0.1"),
-                    *("--driver-port", str(self.port), "--cluster-port", str(self._cluster_port)),
+                    *("--driver-port", str(self.port), "--cluster-port", str(self.cluster_port)),
                     *("--no-http-admin", "--no-update-check", "--cache-size", "256", *self._options),
                 ],
                 stdin=subprocess.DEVNULL,

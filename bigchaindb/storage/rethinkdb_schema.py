@@ -117,7 +117,7 @@ def open_ledger(pool: Pool, *, create: bool) -> Opened:
     Raises:
         StorageMismatch: there is none, or it is another's, of another format, or promises less than it must; the
             message says how to mend that.
-        StorageUnavailable: the server cannot be reached, or is not ready.
+        StorageUnavailable: the server cannot be reached, or a table, because the servers that keep it are away.
     """
     server = pool.server
     found = _survey(pool)
@@ -129,6 +129,7 @@ def open_ledger(pool: Pool, *, create: bool) -> Opened:
         others = ", ".join(sorted(set(tables) - set(TABLES)))
         raise StorageMismatch(f"{server} has tables that are not of a ledger: {others}; choose another database.name")
     for name, table in tables.items():
+        _check_there(server, name, table)
         _check_promise(server, name, table)
     missing = [name for name in TABLES if not set(TABLES[name]) <= set(tables.get(name, {"indexes": []})["indexes"])]
     missing += [name for name in TABLES if name not in tables and name not in missing]
@@ -149,7 +150,7 @@ def _survey(pool: Pool) -> Any:
             "versions": system.table("server_status")["process"]["version"].coerce_to("array"),
             "tables": system.table("table_config")
             .filter({"db": pool.server.name})
-            .pluck("name", "durability", "write_acks", "indexes")
+            .pluck("name", "durability", "write_acks", "indexes", "error")
             .coerce_to("array"),
             "now": r.now().to_epoch_time(),
             "writer": r.uuid(),
@@ -161,6 +162,12 @@ def _survey(pool: Pool) -> Any:
         user = pool.server.user
         mend = f'r.db("rethinkdb").grant("{user}", {{"read": true}})'
         raise StorageMismatch(f"{error} To see versions and tables it needs {mend}") from error
+
+
+def _check_there(server: Server, name: str, table: Mapping[str, Any]) -> None:
+    # What is known of a table only its replicas know.
+    if not {*_MENDED, "indexes"} <= set(table):
+        raise StorageUnavailable(f"{server}: table {name} is not available: {table.get('error', 'it tells nothing')}")
 
 
 def _check_promise(server: Server, name: str, table: Mapping[str, Any]) -> None:

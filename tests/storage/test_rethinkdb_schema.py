@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
@@ -16,10 +17,13 @@ from bigchaindb.storage.rethinkdb import RethinkStorage
 from bigchaindb.storage.rethinkdb_driver import Server, r
 from bigchaindb.storage.rethinkdb_pool import Pool
 from bigchaindb.storage.rethinkdb_schema import TABLES, Opened, open_ledger, spread
+from tests.rethink import own_server
 from tests.storage.make import stored, transaction
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+HANG_SECONDS = 60.0
 
 
 def admin(server: Server, query: Any) -> Any:
@@ -49,6 +53,14 @@ def refused(server: Server) -> str:
         messages.add(str(caught.value))
     (message,) = messages
     return message
+
+
+def until(is_so: Callable[[], bool]) -> None:
+    """Wait for what the servers find out of each other."""
+    deadline = time.monotonic() + HANG_SECONDS
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 # --- making and dropping -----------------------------------------------------------------------------------
@@ -186,6 +198,22 @@ def test_a_user_with_too_few_rights_is_told_which_to_ask_for(ledger: Server) -> 
             assert storage.wait_for_change(0) is False
     finally:
         admin(ledger, r.db("rethinkdb").table("users").get("berlin").delete())
+
+
+def test_a_table_whose_servers_are_away_is_said_to_be() -> None:
+    with own_server() as one, own_server("--server-name", "two", "--join", f"127.0.0.1:{one.cluster_port}") as two:
+        ledger = Server("127.0.0.1", one.port, "ledger")
+        on_two = {"shards": [{"primary_replica": "two", "replicas": ["two"]}]}
+        admin(ledger, r.db_create("ledger"))
+        admin(ledger, r.table_create("votes"))
+        until(lambda: admin(ledger, r.db("rethinkdb").table("server_status").count()) == 2)
+        admin(ledger, r.table("votes").config().update(on_two))
+        admin(ledger, r.table("votes").wait())
+        two.kill()
+        until(lambda: admin(ledger, r.db("rethinkdb").table("server_status").count()) == 1)
+        for create in (False, True):
+            with pytest.raises(StorageUnavailable, match="table votes is not available: None of the replicas"):
+                open_(ledger, create=create)
 
 
 # --- spreading ---------------------------------------------------------------------------------------------
