@@ -83,13 +83,59 @@ def test_what_the_environment_sets_is_not_written_into_the_file(sh: Shell) -> No
     assert document["database"]["path"] is None
 
 
-def test_a_newcomer_adopts_the_history_that_a_member_tells(sh: Shell, node: OneNode) -> None:
-    del node
-    history = [[public("x")], sorted([public("x"), public("node")])]
+@pytest.fixture
+def newcomer(sh: Shell, node: OneNode) -> str:
+    """The public key of a configuration in the shell's HOME for the ledger of somebody else's node."""
+    node.config_path.unlink()
+    sh.monkeypatch.setenv("BIGCHAINDB_DATABASE_PATH", str(node.database_path))
+    sh("configure", "-y")
+    return sh.config.keypair.public
+
+
+def test_a_newcomer_adopts_the_history_that_a_member_tells(sh: Shell, newcomer: str) -> None:
+    history = [[public("node")], sorted([public("node"), newcomer])]
     (sh.home / "history").write_text(json.dumps(history))
     for source, answers in ((str(sh.home / "history"), ""), ("-", json.dumps(history))):
         assert sh("keyring", "adopt", source, answers=answers).code == 0
         assert json.loads(sh("keyring", "list", "--json").out) == history
+
+
+def test_a_newcomer_may_correct_what_was_another_ledgers(sh: Shell, newcomer: str) -> None:
+    for founder in ("x", "node"):
+        history = [[public(founder)], sorted([public(founder), newcomer])]
+        assert sh("keyring", "adopt", "-", answers=json.dumps(history)).code == 0
+    assert sh("status").code == 0
+
+
+def test_adopting_goes_round_no_refusal(sh: Shell, node: OneNode) -> None:
+    me, a, b = public("node"), public("a"), public("b")
+    assert sh("keyring", "add", a).code == 0
+    before = sh.config_path.read_text()
+    history = [[me], sorted([me, a]), sorted([me, a, b])]
+    assert "not in use yet" in sh("keyring", "add", b).error
+    for adopted, problem in (
+        (history, "federation 2 of that history is not in use yet"),
+        ([[me]], "federation 2 of the 2 that this node knows is missing"),
+        ([[me], sorted([me, b])], "federation 2 of the 2 that this node knows is another one"),
+    ):
+        assert problem in sh("keyring", "adopt", "-", answers=json.dumps(adopted)).error
+        assert sh.config_path.read_text() == before
+    assert sh("keyring", "adopt", "-", answers=json.dumps(history[:2])).code == 0
+    node.close()
+
+
+def test_a_ledger_that_is_not_there_now_is_no_reason_to_forget(sh: Shell, node: OneNode) -> None:
+    assert sh("keyring", "add", public("a")).code == 0
+    node.close()
+    node.database_path.unlink()
+    assert "is missing in that history" in sh("keyring", "adopt", "-", answers=json.dumps([[public("node")]])).error
+
+
+def test_under_another_quorum_nothing_is_adopted(sh: Shell, node: OneNode) -> None:
+    del node
+    document = json.loads(sh.config_path.read_text())
+    sh.config_path.write_text(json.dumps({**document, "election": {"quorum": "two-thirds"}}))
+    assert "election.quorum" in sh("keyring", "adopt", "-", answers=json.dumps([[public("node")]])).error
 
 
 @pytest.mark.parametrize(

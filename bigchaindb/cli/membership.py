@@ -11,9 +11,19 @@ import click
 
 from bigchaindb import config as configuration
 from bigchaindb.cli.options import config_option, config_path, load
-from bigchaindb.exceptions import ConfigurationError
+from bigchaindb.exceptions import ConfigurationError, FederationMismatch
+from bigchaindb.model.federations import Federations
 from bigchaindb.model.genesis import Quorum
-from bigchaindb.node.membership import adopt, check_may_change, least_quorum, undo, with_member, without_member
+from bigchaindb.node.membership import (
+    adopt,
+    check_extends,
+    check_may_adopt,
+    check_may_change,
+    least_quorum,
+    undo,
+    with_member,
+    without_member,
+)
 from bigchaindb.node.opening import has_ledger, open_node
 
 if TYPE_CHECKING:
@@ -68,7 +78,10 @@ def keyring_remove(key: str) -> None:
 @config_option
 @click.argument("file", type=click.File())
 def keyring_adopt(file: TextIO) -> None:
-    """Take over the federations in FILE, as `keyring list --json` of a member printed them ("-": standard input)."""
+    """Take over the federations in FILE, as `keyring list --json` of a member printed them ("-": standard input).
+
+    A newcomer takes over what it is told. A node that knows federations of the ledger takes what goes on from these.
+    """
     config, path = _load_file()
     try:
         history = json.load(file)
@@ -78,7 +91,30 @@ def keyring_adopt(file: TextIO) -> None:
     parsed = configuration.parse(document, file.name).earlier_federations
     if not parsed:
         raise ConfigurationError(f"{file.name}: has no federation")
-    _write_keyring(adopt(config, parsed), path)
+    changed = adopt(config, parsed)
+    _check_adopted(changed)
+    _write_keyring(changed, path)
+
+
+def _check_adopted(changed: Config) -> None:
+    """Check what this node would go on with against what it knows; of a ledger that it knows nothing of, nothing."""
+    in_force, _ = load()
+    adopted = (*changed.earlier_federations, changed.federation)
+    if not has_ledger(in_force):
+        if in_force.earlier_federations:
+            known = Federations.of(in_force.federation, in_force.earlier_federations)
+            check_extends(known.history, Federations.of(adopted[-1], adopted[:-1]).history)
+        return
+    try:
+        node = open_node(in_force, time.time)
+    except FederationMismatch as error:
+        if error.field == "election.quorum":
+            raise
+        return  # a newcomer, or one whose history was never this ledger's
+    try:
+        check_may_adopt(node, adopted)
+    finally:
+        node.storage.close()
 
 
 def _change_keyring(change: Callable[[Config, bool], Config]) -> None:

@@ -3,6 +3,7 @@
 Invariants:
 
 - Every step keeps one member's distance, so that quorums before and after share a node.
+- A member's history is added to, never shortened or changed, but for a last step that nobody has used.
 - A configuration is changed, never storage: each operator changes the own node's.
 """
 
@@ -17,13 +18,23 @@ from bigchaindb.model.federations import Federations
 from bigchaindb.node.view import read_vote
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from bigchaindb.config import Config
+    from bigchaindb.model.block import Header
     from bigchaindb.model.genesis import Quorum
     from bigchaindb.node.node import Node
 
-__all__ = ["adopt", "check_may_change", "least_quorum", "undo", "with_member", "without_member"]
+__all__ = [
+    "adopt",
+    "check_extends",
+    "check_may_adopt",
+    "check_may_change",
+    "least_quorum",
+    "undo",
+    "with_member",
+    "without_member",
+]
 
 _BLOCKS_LOOKED_AT: Final = 500
 
@@ -45,19 +56,81 @@ def check_may_change(node: Node) -> None:
         )
 
 
+def check_may_adopt(node: Node, history: Sequence[Sequence[str]]) -> None:
+    """Check that a member may go on with a history of federations.
+
+    However many changes it has missed: where a quorum uses a federation, the steps before that were taken by its rules.
+
+    Args:
+        node: open, as presently configured.
+        history: what to adopt; the last is to be the present one.
+
+    Raises:
+        ConfigurationError: the history lacks what this node knows, or tells it otherwise.
+        LedgerError: its last step is from a federation that is not in use yet; the message names who is waited for.
+    """
+    known, adopted = node.federations.history, Federations.of(history[-1], history[:-1]).history
+    check_extends(known, adopted)
+    if len(adopted) <= max(len(known), 2):  # the founding federation needs no proof that it was in use
+        return
+    before, last = adopted[-2:]
+    # What others have decided meanwhile this node may not have looked at yet.
+    blocks = _newest_blocks(node, {member for members in adopted for member in members})
+    seen = _voters_of(node, blocks, before)
+    if not any(
+        is_quorum(len(voters), len(members), node.quorum)
+        for members, voters in ((before, seen), (last, _voters_of(node, blocks, last)))
+    ):
+        missing = ", ".join(member for member in before if member not in seen)
+        raise LedgerError(
+            f"keyring: federation {len(adopted) - 1} of that history is not in use yet, and another may not follow it: "
+            f"{len(seen)} of {len(before)} members have voted under it, and a quorum must; not seen: {missing}"
+        )
+
+
+def check_extends(known: Sequence[tuple[str, ...]], adopted: Sequence[tuple[str, ...]]) -> None:
+    """Check that a history begins with another one; members are sorted in both.
+
+    Raises:
+        ConfigurationError: naming the first federation that is missing or another.
+    """
+    for number, members in enumerate(known, 1):
+        if number > len(adopted):
+            problem = "is missing in that history, which may be an old one"
+        elif adopted[number - 1] != members:
+            problem = "is another one in that history"
+        else:
+            continue
+        raise ConfigurationError(
+            f"keyring: federation {number} of the {len(known)} that this node knows {problem}; a history is only added "
+            "to (what nobody has used yet, `keyring add` or `keyring remove` takes back)",
+            field="earlier_federations",
+        )
+
+
 def _seen_voters(node: Node) -> set[str]:
     """Return who has voted, well signed, on one of the newest blocks of the present federation."""
-    latest = node.storage.latest_decision(node.me)
-    newest = latest.sequence if latest else 0
-    rows = node.storage.decisions(node.me, max(0, newest - _BLOCKS_LOOKED_AT), _BLOCKS_LOOKED_AT)
+    return _voters_of(node, _newest_blocks(node, {node.me}), node.federation)
+
+
+def _newest_blocks(node: Node, deciders: Iterable[str]) -> dict[str, Header | None]:
+    """Return the newest blocks that these members have decided, and that this node has not."""
     undecided = node.storage.open_sightings(node.me, checked=True, limit=_BLOCKS_LOOKED_AT, newest=True)
-    ids = [row.block_id for row in rows] + [sighting.block_id for sighting in undecided]
-    headers = node.view.headers(ids)
-    present = [block_id for block_id, header in headers.items() if header and header.voters == node.federation]
+    ids = {sighting.block_id for sighting in undecided}
+    for member in deciders:
+        latest = node.storage.latest_decision(member)
+        after = max(0, latest.sequence - _BLOCKS_LOOKED_AT) if latest else 0
+        ids.update(row.block_id for row in node.storage.decisions(member, after, _BLOCKS_LOOKED_AT))
+    return node.view.headers(ids)
+
+
+def _voters_of(node: Node, blocks: Mapping[str, Header | None], federation: tuple[str, ...]) -> set[str]:
+    """Return which members of a federation have voted, well signed, on one of these blocks that is for it."""
+    its_own = [block_id for block_id, header in blocks.items() if header and header.voters == federation]
     return {
         member
-        for block_id, places in node.storage.votes(present).items()
-        for member in node.federation
+        for block_id, places in node.storage.votes(its_own).items()
+        for member in federation
         if member in places and read_vote(places[member], block_id, member)
     }
 

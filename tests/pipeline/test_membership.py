@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bigchaindb.exceptions import FederationMismatch, LedgerError
-from bigchaindb.node.membership import check_may_change
+from bigchaindb.exceptions import ConfigurationError, FederationMismatch, LedgerError
+from bigchaindb.node.membership import check_may_adopt, check_may_change
 from bigchaindb.node.queries import Status
 from bigchaindb.storage.memory import MemoryStorage
 from bigchaindb.storage.records import StoredBlock, VoteRow
@@ -193,3 +193,54 @@ def test_a_history_that_skips_a_step_opens_no_ledger(changing: Changing) -> None
     two_more = sorted([*changing.after, *public(key("another"))])
     with pytest.raises(FederationMismatch):
         changing.ledger.first.adopt([changing.before, two_more])
+
+
+# --- taking over a history ---------------------------------------------------------------------------------
+
+
+def test_a_member_that_was_away_adopts_all_changes_that_the_others_use(changing: Changing) -> None:
+    ledger = changing.ledger
+    away, other = ledger.members
+    second = sorted([*changing.after, *public(key("second"))])
+    third = sorted(set(second) - {other.me})
+    history = [changing.before, changing.after, second]
+    for signing_key in (NEWCOMER, key("second")):
+        ledger.members.append(Member(ledger, signing_key, MemoryStorage(ledger.database), ledger.clock))
+    away.stop()
+    _, _, newcomer, latest = ledger.members
+    for member in (other, newcomer, latest):
+        member.adopt(history)
+    newcomer.write(ledger.create(ALICE, by=newcomer))
+    ledger.run(seconds=150)
+    check_may_adopt(away.node, history)
+    check_may_adopt(away.node, [*history, third])  # as the others, who have seen that the last is in use
+
+
+def test_a_history_goes_no_step_beyond_a_federation_that_nobody_uses(changing: Changing) -> None:
+    ledger = changing.ledger
+    ledger.settle(ledger.create(ALICE))
+    member = ledger.first
+    second = sorted([*changing.after, *public(key("second"))])
+    check_may_adopt(member.node, changing.history)
+    with pytest.raises(LedgerError, match="federation 2 of that history is not in use yet") as caught:
+        check_may_adopt(member.node, [*changing.history, second])
+    assert "0 of 3 members have voted" in str(caught.value)
+    for missing in changing.after:
+        assert missing in str(caught.value)
+    member.adopt(changing.history)
+    with pytest.raises(LedgerError, match="not in use yet"):
+        check_may_adopt(member.node, [*changing.history, second])
+    check_may_adopt(member.node, changing.history)
+
+
+def test_a_history_that_lacks_or_changes_what_a_member_knows_is_refused(changing: Changing) -> None:
+    member = changing.ledger.first
+    member.adopt(changing.history)
+    other = sorted([*changing.before, *public(key("another"))])
+    for history, problem in (
+        ([changing.before], "federation 2 of the 2 that this node knows is missing"),
+        ([changing.before, other], "federation 2 of the 2 that this node knows is another one"),
+        ([changing.after], "federation 1 of the 2 that this node knows is another one"),
+    ):
+        with pytest.raises(ConfigurationError, match=problem):
+            check_may_adopt(member.node, history)
