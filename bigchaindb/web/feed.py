@@ -46,6 +46,7 @@ _THREADS: Final = 2
 _WAIT_SECONDS: Final = 0.5
 _RETRY_SECONDS: Final = 0.2
 _FIRST_LOOK_SECONDS: Final = 2.0
+_LOOK_SECONDS: Final = 0.02
 
 _log = logging.getLogger(__name__)
 
@@ -133,6 +134,12 @@ class Feed:
         self._ended = True
         self._stopping.set()
         self._wake()
+
+    async def left_alone(self, timeout_seconds: float) -> None:
+        """Wait until the last reader has left, or for so long."""
+        deadline = asyncio.get_running_loop().time() + timeout_seconds
+        while self._readers and asyncio.get_running_loop().time() < deadline:
+            await asyncio.sleep(_LOOK_SECONDS)
 
     async def stop(self) -> None:
         """End, and release the database when the threads have gone."""
