@@ -6,42 +6,47 @@ nothing there is believed: a misdeed is one that the member's own signatures pro
 Invariants:
 
 - A member is accused by two well-signed votes of its own only: two different ones on one block, or valid ones on two
-  blocks that spend the same output in different transactions, neither cast after it had recorded that the other's
-  block is invalid.
-- How much is read is bounded, however much somebody puts there.
+  blocks that spend the same output in different transactions.
+- What excuses the latter is that the member had recorded before that one of the blocks is invalid, and that others bear
+  it out: a member's own word, under a date of its own choice, excuses nobody.
+- Every text is looked at in its turn, however many come before it; how much is read at once, and how much is remembered
+  of each member, is bounded.
 """
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final
 
+from bigchaindb.consensus.tally import tally
 from bigchaindb.exceptions import BlockError, TransactionError
 from bigchaindb.model.block import Block
 from bigchaindb.model.decision import Verdict
 from bigchaindb.model.merkle import leaf_hash
-from bigchaindb.node.recorded import recorded_decisions
+from bigchaindb.node.recorded import quorum_verdict, recorded_decisions
 from bigchaindb.node.view import read_vote
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from bigchaindb.model.block import Header
     from bigchaindb.model.reference import OutputRef
     from bigchaindb.model.transaction import Transaction
     from bigchaindb.model.vote import Vote
     from bigchaindb.node.node import Node
     from bigchaindb.storage.records import VoteRow
 
-__all__ = ["Misdeed", "MisdeedKind", "kept_evidence", "misdeeds"]
+__all__ = ["Evidence", "Misdeed", "MisdeedKind", "misdeeds"]
 
-_MAX_VOTES: Final = 1_000
-_MAX_BLOCKS: Final = 50
+_PAGE: Final = 1_000
+_MAX_PAGES: Final = 1_000
+_VOTES_AT_ONCE: Final = 50
+_MAX_RECENT: Final = 32
+_MAX_BLOCKS: Final = 64
+_MAX_PROVEN: Final = 10
 # Votes and decisions of one round are signed within a moment, in either order.
 _SAME_ROUND_SECONDS: Final = 1.0
-
-_Votes: TypeAlias = "dict[tuple[str, str], dict[str, Vote]]"
 
 
 class MisdeedKind(StrEnum):
@@ -66,93 +71,185 @@ class Misdeed:
     blocks: tuple[str, ...]
 
 
-def kept_evidence(node: Node) -> list[VoteRow]:
-    """Return what is kept, whatever it is worth; bounded."""
-    return node.storage.evidence(_MAX_VOTES)
-
-
-def misdeeds(node: Node, rows: Sequence[VoteRow]) -> list[Misdeed]:
-    """Return what these rows, together with the votes that stand, prove; sorted.
-
-    Args:
-        node: whose storage they are from.
-        rows: from `kept_evidence`.
-    """
-    members = {member for federation in node.federations.history for member in federation}
-    votes: _Votes = {}
-    for row in rows:
-        vote = read_vote(row.text, row.block_id, row.node) if row.node in members else None
-        if vote:
-            votes.setdefault((vote.node, vote.block_id), {})[vote.text] = vote
-    for block_id, places in node.storage.votes(sorted({block_id for _, block_id in votes})).items():
-        for member, text in places.items():
-            standing = read_vote(text, block_id, member) if (member, block_id) in votes else None
-            if standing:
-                votes[member, block_id][text] = standing
-    found = {
-        Misdeed(member, MisdeedKind.SECOND_VOTE, (block_id,))
-        for (member, block_id), cast in votes.items()
-        if len(cast) > 1
-    }
-    return sorted(found | set(_conflicting(node, votes)))
-
-
 @dataclass(frozen=True, slots=True)
 class _Block:
     """What matters of a block that a member voted valid.
 
     Attributes:
+        header: its header.
         spends: the outputs that it spends, each with its spender's id.
-        refused_at: when each member itself recorded that the block is invalid, Unix seconds by its clock.
     """
 
+    header: Header
     spends: Mapping[OutputRef, str]
-    refused_at: Mapping[str, float]
 
 
-def _conflicting(node: Node, votes: _Votes) -> Iterator[Misdeed]:
-    """Look at the blocks on which a member voted valid, where these are several."""
-    approved: dict[str, list[Vote]] = {}
-    for (member, _), cast in votes.items():
-        approved.setdefault(member, []).extend([vote for vote in cast.values() if vote.is_valid][:1])
-    several = {member: found for member, found in approved.items() if len(found) > 1}
-    wanted = list(dict.fromkeys(vote.block_id for found in several.values() for vote in found))[:_MAX_BLOCKS]
-    blocks = _read(node, wanted)
-    for member, found in several.items():
-        for one, other in itertools.combinations([vote for vote in found if vote.block_id in blocks], 2):
-            pair = blocks[one.block_id], blocks[other.block_id]
-            excused = _is_excused(member, pair[0], other) or _is_excused(member, pair[1], one)
-            if not excused and _conflict(*pair):
-                yield Misdeed(member, MisdeedKind.CONFLICTING_VOTES, tuple(sorted((one.block_id, other.block_id))))
+def misdeeds(node: Node) -> list[Misdeed]:
+    """Return what all that is kept proves, up to ten misdeeds per member and kind; sorted."""
+    evidence = Evidence(node)
+    for _ in range(_MAX_PAGES):
+        if not evidence.read():
+            break
+    return evidence.proven
 
 
-def _conflict(one: _Block, other: _Block) -> bool:
-    return any(one.spends[ref] != other.spends[ref] for ref in one.spends.keys() & other.spends.keys())
+class Evidence:
+    """Goes through what is kept, a part at a time, and remembers what it proves."""
 
+    def __init__(self, node: Node) -> None:
+        """Start at the beginning."""
+        self._node = node
+        self._storage = node.storage
+        self._members = {member for federation in node.federations.history for member in federation}
+        self._cursor: VoteRow | None = None
+        self._proven: dict[tuple[str, MisdeedKind], set[Misdeed]] = {}
+        self._recent: dict[str, dict[str, Vote]] = {}
+        self._blocks: dict[str, _Block] = {}
 
-def _is_excused(member: str, refused: _Block, other: Vote) -> bool:
-    """Tell whether a member cast the other vote after it had decided the first block invalid: then it may."""
-    at = refused.refused_at.get(member)
-    return at is not None and at <= float(other.timestamp) + _SAME_ROUND_SECONDS
+    @property
+    def proven(self) -> list[Misdeed]:
+        """What has been proven so far, up to ten misdeeds per member and kind; sorted."""
+        return sorted(misdeed for found in self._proven.values() for misdeed in found)
 
+    def read(self) -> bool:
+        """Weigh the next part of what is kept.
 
-def _read(node: Node, block_ids: Sequence[str]) -> dict[str, _Block]:
-    """Read those of these blocks whose contents are there."""
-    found: dict[str, _Block] = {}
-    decided = node.storage.decisions_on(block_ids)
-    for block_id, items in node.storage.blocks(block_ids).items():
-        for stored in items:
+        Returns:
+            Whether there may be more to read now.
+        """
+        rows = self._storage.evidence(_PAGE, self._cursor)
+        votes: list[Vote] = []
+        for row in rows:
+            self._cursor = row
+            vote = read_vote(row.text, row.block_id, row.node) if self._is_wanted(row.node) else None
+            if vote:
+                votes.append(vote)
+            if len(votes) == _VOTES_AT_ONCE:
+                break
+        self.weigh(votes)
+        return len(rows) == _PAGE or len(votes) == _VOTES_AT_ONCE
+
+    def begin_anew(self) -> None:
+        """Read from the beginning: what was excused or unreadable may not be so now, and texts may come out of turn."""
+        self._cursor = None
+        self._recent.clear()
+
+    def weigh(self, votes: Iterable[Vote]) -> None:
+        """Look at well-signed votes, beside those that stand on the same blocks and the last that were looked at."""
+        cast: dict[str, list[Vote]] = {}
+        for vote in votes:
+            if vote.text not in self._recent.get(vote.node, {}) and self._is_wanted(vote.node):
+                cast.setdefault(vote.node, []).append(vote)
+        block_ids = sorted({vote.block_id for found in cast.values() for vote in found})
+        places = self._storage.votes(block_ids) if block_ids else {}
+        found: dict[str, dict[str, dict[str, Vote]]] = {}
+        for member, fresh in cast.items():
+            standing = [_standing(places, vote.block_id, member) for vote in fresh]
+            known = {**self._recent.get(member, {}), **{vote.text: vote for vote in [*standing, *fresh] if vote}}
+            self._recent[member] = dict(list(known.items())[-_MAX_RECENT:])
+            found[member] = {}
+            for vote in known.values():
+                found[member].setdefault(vote.block_id, {})[vote.text] = vote
+        # In this order, because it may excuse a member that another has voted twice.
+        for member, on_block in found.items():
+            for block_id, texts in on_block.items():
+                if len(texts) > 1:
+                    self._prove(member, MisdeedKind.SECOND_VOTE, block_id)
+        for member, on_block in found.items():
+            self._compare(member, [vote for texts in on_block.values() for vote in texts.values() if vote.is_valid])
+
+    def _is_wanted(self, member: str) -> bool:
+        """Tell whether there is more to prove against a member."""
+        return member in self._members and not all(self._is_enough(member, kind) for kind in MisdeedKind)
+
+    def _is_enough(self, member: str, kind: MisdeedKind) -> bool:
+        return len(self._proven.get((member, kind), ())) >= _MAX_PROVEN
+
+    def _prove(self, member: str, kind: MisdeedKind, *block_ids: str) -> None:
+        if not self._is_enough(member, kind):
+            misdeed = Misdeed(member, kind, tuple(sorted(block_ids)))
+            self._proven.setdefault((member, kind), set()).add(misdeed)
+
+    def _compare(self, member: str, valid: Sequence[Vote]) -> None:
+        """Look for conflicts among the blocks on which a member voted valid."""
+        approved = {vote.block_id: vote for vote in valid}
+        if len(approved) < 2 or self._is_enough(member, MisdeedKind.CONFLICTING_VOTES):  # noqa: PLR2004 - a pair
+            return
+        for one, other in self._conflicting(list(approved)):
+            pair = approved[one], approved[other]
+            if not (self._is_excused(pair[0], pair[1]) or self._is_excused(pair[1], pair[0])):
+                self._prove(member, MisdeedKind.CONFLICTING_VOTES, one, other)
+
+    def _conflicting(self, block_ids: Sequence[str]) -> Iterator[tuple[str, str]]:
+        """Return the pairs of these blocks that spend the same output in different transactions, each once."""
+        spenders: dict[OutputRef, dict[str, str]] = {}
+        pairs: dict[tuple[str, str], None] = {}
+        for block_id in block_ids:
+            block = self._block(block_id)
+            for ref, txid in block.spends.items() if block else ():
+                found = spenders.setdefault(ref, {})
+                pairs.update(((rival, block_id), None) for other, rival in found.items() if other != txid)
+                found.setdefault(txid, block_id)
+        return iter(pairs)
+
+    # --- excuses ---------------------------------------------------------------------------------------------
+
+    def _is_excused(self, refused: Vote, other: Vote) -> bool:
+        """Tell whether a member cast the other vote after it had decided the first block invalid: then it may."""
+        block = self._block(refused.block_id)
+        rows = self._storage.decisions_on([refused.block_id]).get(refused.block_id, [])
+        own = recorded_decisions(rows, refused.block_id, block.header).get(refused.node) if block else None
+        if block is None or own is None or own.verdict is not Verdict.INVALID:
+            return False
+        if float(own.timestamp) > float(other.timestamp) + _SAME_ROUND_SECONDS:
+            return False
+        if quorum_verdict(rows, refused.block_id, block.header, self._node.quorum) is False:
+            return True
+        if self._node.view.verdicts([refused.block_id]).get(refused.block_id) is False:
+            return True
+        return self._is_voted_down(refused.block_id, block.header, refused.node)
+
+    def _is_voted_down(self, block_id: str, header: Header, accused: str) -> bool:
+        """Tell whether the votes of the others can have made a block invalid for whoever counted them in time."""
+        # A decision is seen later than the votes that it rests on.
+        places = self._storage.votes([block_id]).get(block_id, {})
+        noes = {
+            node
+            for node in header.voters
+            if node in places and (vote := read_vote(places[node], block_id, node)) and not vote.is_valid
+        }
+        # Who votes twice may have said "no" to one member, and something else to another.
+        noes |= {node for node, kind in self._proven if kind is MisdeedKind.SECOND_VOTE}
+        return tally(header.voters, dict.fromkeys(noes - {accused}, False), self._node.quorum) is False
+
+    # --- blocks ----------------------------------------------------------------------------------------------
+
+    def _block(self, block_id: str) -> _Block | None:
+        """Return a block if its contents are there; some are remembered."""
+        if block_id not in self._blocks:
+            block = self._read_block(block_id)
+            if block is None:
+                return None
+            while len(self._blocks) >= _MAX_BLOCKS:
+                del self._blocks[next(iter(self._blocks))]
+            self._blocks[block_id] = block
+        return self._blocks[block_id]
+
+    def _read_block(self, block_id: str) -> _Block | None:
+        for stored in self._storage.blocks([block_id]).get(block_id, []):
             try:
                 block = Block.from_text(stored.text)
-                transactions = _contents(node, block)
+                transactions = _contents(self._node, block)
             except (BlockError, TransactionError):
                 continue
-            if block.id != block_id or transactions is None:
-                continue
-            records = recorded_decisions(decided.get(block_id, []), block_id, block.header).values()
-            refused = {d.node: float(d.timestamp) for d in records if d.verdict is Verdict.INVALID}
-            found[block_id] = _Block({ref: t.id for t in transactions for ref in t.inputs}, refused)
-    return found
+            if block.id == block_id and transactions is not None:
+                return _Block(block.header, {ref: t.id for t in transactions for ref in t.inputs})
+        return None
+
+
+def _standing(places: Mapping[str, Mapping[str, str]], block_id: str, member: str) -> Vote | None:
+    text = places.get(block_id, {}).get(member)
+    return read_vote(text, block_id, member) if text else None
 
 
 def _contents(node: Node, block: Block) -> list[Transaction] | None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from bigchaindb.exceptions import BlockError
 from bigchaindb.model.decision import Decision
-from bigchaindb.node.evidence import Misdeed, kept_evidence, misdeeds
+from bigchaindb.node.evidence import Misdeed, misdeeds
 
 if TYPE_CHECKING:
     from bigchaindb.node.node import Node
@@ -68,7 +68,7 @@ def report(node: Node) -> Report:
         node.storage.block_count(),
         node.storage.latest_decision(node.me),
         node.storage.backlog_size(),
-        tuple(misdeeds(node, kept_evidence(node))),
+        tuple(misdeeds(node)),
     )
 
 

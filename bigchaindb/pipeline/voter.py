@@ -309,6 +309,9 @@ class Voter:
                     continue
                 valid.append((open_block.block, _well_formed(contents)))
                 just_valid.update(t.id for t in valid[-1][1])
+            elif self._seat.backed([block_id]):
+                # They bear this node out when it votes valid on a rival, whatever stands in their places by then.
+                self._watch.keep(vote for vote in open_block.votes.values() if not vote.is_valid)
             rulings.append(Ruling(block_id, verdict, header.transaction_count, header.timestamp))
         return rulings, valid
 
@@ -330,7 +333,7 @@ class Voter:
                 continue
             vote = read_vote(text, block_id, node)
             if vote and known:
-                self._watch.keep([vote])
+                self._watch.keep([known, vote])
             elif vote:
                 open_block.votes[node] = vote
         return {node: vote.is_valid for node, vote in open_block.votes.items()}

@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Final
 
-from bigchaindb.node.evidence import kept_evidence, misdeeds
+from bigchaindb.node.evidence import Evidence
 from bigchaindb.node.view import read_vote
 from bigchaindb.storage.records import VoteRow
 
@@ -25,6 +25,7 @@ __all__ = ["Watch"]
 
 _MAX_KEPT: Final = 10_000
 _LOOK_SECONDS: Final = 1.0
+_BEGIN_ANEW_SECONDS: Final = 60.0
 
 _log = logging.getLogger(__name__)
 
@@ -39,13 +40,17 @@ class Watch:
         self._conflicts: list[tuple[str, str]] = []
         self._kept: set[str] = set()
         self._look_at = float("-inf")
-        self._read: list[VoteRow] = []
+        self._begin_anew_at = float("-inf")
+        self._evidence = Evidence(node)
         self._logged: set[str] = set()
 
     def keep(self, votes: Iterable[Vote]) -> None:
         """Keep well-signed votes as evidence, each once."""
-        for vote in votes:
-            if vote.text not in self._kept and len(self._kept) < _MAX_KEPT:
+        new = [vote for vote in votes if vote.text not in self._kept]
+        # Storage may have no room for them: whoever comes first fills a place with junk.
+        self._evidence.weigh(new)
+        for vote in new:
+            if len(self._kept) < _MAX_KEPT:
                 self._kept.add(vote.text)
                 self._storage.keep_evidence([VoteRow(vote.block_id, vote.node, vote.text)])
 
@@ -64,7 +69,7 @@ class Watch:
         self._conflicts = [pair for pair in self._conflicts if pair[0] in undecided or pair[1] in undecided]
         if now >= self._look_at:
             self._look_at = now + _LOOK_SECONDS
-            self._look()
+            self._look(now)
 
     def _compare_votes(self) -> None:
         if not self._conflicts:
@@ -82,12 +87,11 @@ class Watch:
             for node in votes[0].keys() & votes[1].keys():
                 self.keep([votes[0][node], votes[1][node]])
 
-    def _look(self) -> None:
-        rows = kept_evidence(self._node)
-        if rows == self._read:
-            return
-        self._read = rows
-        for misdeed in misdeeds(self._node, rows):
+    def _look(self, now: float) -> None:
+        if not self._evidence.read() and now >= self._begin_anew_at:
+            self._begin_anew_at = now + _BEGIN_ANEW_SECONDS
+            self._evidence.begin_anew()
+        for misdeed in self._evidence.proven:
             deed = f"{misdeed.node} cast {misdeed.kind}"
             if deed not in self._logged:
                 self._logged.add(deed)

@@ -189,8 +189,11 @@ class Storage(ABC):
         """
 
     @abstractmethod
-    def evidence(self, limit: int) -> list[VoteRow]:
-        """Return up to `limit` texts kept as evidence, oldest first."""
+    def evidence(self, limit: int, after: VoteRow | None = None) -> list[VoteRow]:
+        """Return up to `limit` texts kept as evidence, oldest first; those that come behind `after`, a row of these.
+
+        Where that row is not there, it is as if there were no `after`.
+        """
 
     # --- decisions -------------------------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from itertools import count, islice, takewhile
+from itertools import count, dropwhile, islice, takewhile
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from bigchaindb.exceptions import StorageError, StorageUnavailable
@@ -328,10 +328,13 @@ class MemoryStorage(Storage):
             for vote in votes:
                 _keep_evidence(contents, vote)
 
-    def evidence(self, limit: int) -> list[VoteRow]:
+    def evidence(self, limit: int, after: VoteRow | None = None) -> list[VoteRow]:
         """See `Storage.evidence`."""
         with self._reading() as contents:
-            return _first(limit, contents.evidence)
+            rows = iter(contents.evidence)
+            if after in contents.evidence:
+                rows = islice(dropwhile(lambda row: row != after, rows), 1, None)
+            return _first(limit, rows)
 
     # --- decisions -------------------------------------------------------------------------------------------
 

@@ -224,9 +224,9 @@ class RethinkStorage(Storage):
         """See `Storage.keep_evidence`."""
         self._votes.keep_evidence(votes)
 
-    def evidence(self, limit: int) -> list[VoteRow]:
+    def evidence(self, limit: int, after: VoteRow | None = None) -> list[VoteRow]:
         """See `Storage.evidence`."""
-        return self._votes.evidence(limit)
+        return self._votes.evidence(limit, after)
 
     # --- decisions -------------------------------------------------------------------------------------------
 

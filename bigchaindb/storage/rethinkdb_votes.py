@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["Votes"]
 
 _KEPT: Final = 4
+# So many writers may have given the same place to a text of theirs.
+_SAME_PLACE: Final = 64
 
 
 class Votes:
@@ -59,12 +61,24 @@ class Votes:
         rows = [{**_row(vote), "evidence": [{"text": vote.text, "place": place + i}]} for i, vote in enumerate(votes)]
         self._store.put("votes", rows, lambda _, standing, new: _with_evidence(standing, new["evidence"][0]))
 
-    def evidence(self, limit: int) -> list[VoteRow]:
+    def evidence(self, limit: int, after: VoteRow | None = None) -> list[VoteRow]:
         """See `Storage.evidence`."""
+        behind = self._key_of(after) if after else None
+        query = r.table("votes")
+        if behind:
+            query = query.between(behind[0], r.maxval, index="evidence")
         # A document comes once for each text in it; and two writers may have given the same place.
-        rows = self._store.rows("votes", r.table("votes").order_by(index="evidence").limit(max(limit, 0)))
-        kept = {(place, vote.block_id, vote.node, vote.text): vote for row in rows for place, vote in row.evidence()}
-        return [kept[key] for key in sorted(kept)][: max(limit, 0)]
+        query = query.order_by(index="evidence").limit(max(limit, 0) + (_SAME_PLACE if behind else 0))
+        found = self._store.rows("votes", query)
+        kept = {(place, vote.block_id, vote.node, vote.text): vote for row in found for place, vote in row.evidence()}
+        return [kept[key] for key in sorted(kept) if behind is None or key > behind][: max(limit, 0)]
+
+    def _key_of(self, vote: VoteRow) -> tuple[int, str, str, str] | None:
+        """Return by what a text that is kept is ordered, None if it is not there."""
+        kept = (kept for row in self._store.find("votes", [_id(vote)]) for kept in row.evidence())
+        return next(
+            ((place, each.block_id, each.node, each.text) for place, each in kept if each.text == vote.text), None
+        )
 
 
 def _id(vote: VoteRow) -> str:

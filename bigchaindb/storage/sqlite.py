@@ -278,10 +278,11 @@ class SqliteStorage(Storage):
         with self._file.writing():
             self._file.write(sql.ADD_EVIDENCE, [(vote.block_id, vote.node, vote.text) for vote in votes])
 
-    def evidence(self, limit: int) -> list[VoteRow]:
+    def evidence(self, limit: int, after: VoteRow | None = None) -> list[VoteRow]:
         """See `Storage.evidence`."""
+        place = (after.block_id, after.node, after.text) if after else (None, None, None)
         with self._file.using():
-            return [VoteRow(*row) for row in self._file.rows(sql.EVIDENCE, _at_most(limit))]
+            return [VoteRow(*row) for row in self._file.rows(sql.EVIDENCE, *place, _at_most(limit))]
 
     # --- decisions -------------------------------------------------------------------------------------------
 

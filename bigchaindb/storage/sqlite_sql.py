@@ -458,7 +458,14 @@ ADD_SECOND_VOTE = """
 """
 
 EVIDENCE = _query(
-    "str str str", "SELECT block_id, node, text FROM evidence WHERE sequence > 0 ORDER BY sequence LIMIT ?"
+    "str str str",
+    """
+    SELECT block_id, node, text FROM evidence
+    WHERE sequence > ifnull(
+        (SELECT e.sequence FROM evidence AS e WHERE e.block_id = ? AND e.node = ? AND e.text = ?), 0
+    )
+    ORDER BY sequence LIMIT ?
+    """,
 )
 
 # --- decisions ---------------------------------------------------------------------------------------------

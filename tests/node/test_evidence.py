@@ -11,7 +11,7 @@ from bigchaindb.model.block import Block
 from bigchaindb.model.decision import Decision, Verdict
 from bigchaindb.model.genesis import Quorum
 from bigchaindb.model.vote import Vote
-from bigchaindb.node.evidence import Misdeed, MisdeedKind, kept_evidence, misdeeds
+from bigchaindb.node.evidence import Evidence, Misdeed, MisdeedKind, misdeeds
 from bigchaindb.node.node import stored_block
 from bigchaindb.node.report import report
 from bigchaindb.storage.records import DecisionRow, VoteRow
@@ -35,8 +35,7 @@ def place(ledger: Ledger, *votes: Vote) -> None:
 
 
 def proven(ledger: Ledger) -> list[Misdeed]:
-    node = ledger.first.node
-    return misdeeds(node, kept_evidence(node))
+    return misdeeds(ledger.first.node)
 
 
 def rivals(ledger: Ledger) -> tuple[Block, Block]:
@@ -156,10 +155,40 @@ def test_who_has_decided_one_block_invalid_may_vote_valid_on_its_rival_afterward
     votes = [ledger.vote(one, member)]
     ledger.clock.now += 60
     refuse(ledger, member, one, ledger.clock.timestamp)
+    place(ledger, *(ledger.vote(one, each, "output 0 is spent") for each in ledger.members[:-1]))
     ledger.clock.now += 1
     votes.append(ledger.vote(other, member))
     place(ledger, *votes)
     keep(ledger, *votes)
+    assert proven(ledger) == []
+
+
+def test_a_member_cannot_excuse_itself_by_a_decision_that_nobody_bears_out(ledger: Ledger) -> None:
+    liar = ledger.members[-1]
+    one, other = rivals(ledger)
+    keep(ledger, ledger.vote(one, liar), ledger.vote(other, liar))
+    place(ledger, *(ledger.vote(one, member) for member in ledger.members))
+    refuse(ledger, liar, one, "1.000000")
+    assert [misdeed.kind for misdeed in proven(ledger)] == [MisdeedKind.CONFLICTING_VOTES]
+
+
+@pytest.mark.parametrize("others", ["have voted it down", "have recorded that it is invalid", "one has voted twice"])
+def test_a_member_is_excused_by_a_decision_that_the_others_bear_out(ledger: Ledger, others: str) -> None:
+    *rest, member = ledger.members
+    one, other = rivals(ledger)
+    keep(ledger, ledger.vote(one, member), ledger.vote(other, member))
+    refuse(ledger, member, one, ledger.clock.timestamp)
+    noes = [ledger.vote(one, each, "output 0 is spent") for each in rest]
+    if others == "have recorded that it is invalid":
+        for each in rest:
+            refuse(ledger, each, one, ledger.clock.timestamp)
+    elif others == "one has voted twice":
+        place(ledger, *noes[1:], ledger.vote(one, rest[0]))
+        keep(ledger, noes[0])
+        assert [misdeed.node for misdeed in proven(ledger)] == [rest[0].me]
+        return
+    else:
+        place(ledger, *noes)
     assert proven(ledger) == []
 
 
@@ -186,6 +215,46 @@ def test_a_forged_block_under_the_same_id_makes_no_conflict(ledger: Ledger) -> N
     honest.storage.write_block(stored_block(forged, [rival.id]))
     keep(ledger, ledger.vote(one, honest), ledger.vote(other, honest))
     assert proven(ledger) == []
+
+
+# --- much of it --------------------------------------------------------------------------------------------
+
+
+def test_junk_hides_nothing_that_is_kept_after_it(ledger: Ledger, caplog: pytest.LogCaptureFixture) -> None:
+    liar = ledger.members[-1]
+    rows = [VoteRow(f"{place:064x}", liar.me, f"junk {text}") for place in range(250) for text in range(4)]
+    ledger.first.storage.keep_evidence(rows)
+    block = ledger.put_block(ledger.create(ALICE))
+    keep(ledger, ledger.vote(block, liar), ledger.vote(block, liar, "changed my mind"))
+    assert proven(ledger) == [Misdeed(liar.me, MisdeedKind.SECOND_VOTE, (block.id,))]
+    ledger.first.start()
+    with caplog.at_level(logging.WARNING):
+        ledger.run(seconds=5)
+    assert [f"{liar.me} cast two different votes" in line for line in caplog.messages] == [True]
+
+
+def test_the_misdeeds_of_one_member_do_not_hide_those_of_another(ledger: Ledger) -> None:
+    one, other = ledger.members[-2:]
+    at = ledger.clock.timestamp
+    for block_id in (f"{number:064x}" for number in range(300)):
+        keep(ledger, *(Vote.sign(block_id, ledger.id, reason, at, one.key) for reason in (None, "no")))
+    blocks = rivals(ledger)
+    keep(ledger, *(ledger.vote(block, other) for block in blocks))
+    found = proven(ledger)
+    assert [misdeed.kind for misdeed in found if misdeed.node == other.me] == [MisdeedKind.CONFLICTING_VOTES]
+    assert len([misdeed for misdeed in found if misdeed.node == one.me]) == 10
+
+
+def test_a_vote_is_remembered_until_its_rival_comes(ledger: Ledger) -> None:
+    liar = ledger.members[-1]
+    one, other = rivals(ledger)
+    keep(ledger, ledger.vote(one, liar))
+    evidence = Evidence(ledger.first.node)
+    while evidence.read():
+        pass
+    keep(ledger, ledger.vote(other, liar))
+    evidence.read()
+    assert [misdeed.kind for misdeed in evidence.proven] == [MisdeedKind.CONFLICTING_VOTES]
 
 
 # --- what is seen of it ------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from bigchaindb.model.genesis import Quorum
 from bigchaindb.model.merkle import leaf_hash, merkle_root
 from bigchaindb.model.reference import OutputRef
 from bigchaindb.model.vote import Vote
+from bigchaindb.node.evidence import Misdeed, MisdeedKind, misdeeds
 from bigchaindb.node.journal import MemoryJournal
 from bigchaindb.node.node import Node, stored_block
 from bigchaindb.node.queries import Status
@@ -560,7 +561,8 @@ def test_a_vote_that_was_counted_stays_counted_and_a_second_one_is_evidence() ->
     place(ledger, ledger.vote(block, ledger.members[2]))
     ledger.run()
     assert honest.verdict_on(block) is True
-    assert [kept.text for kept in honest.storage.evidence(10)] == [second.text]
+    assert [kept.text for kept in honest.storage.evidence(10)] == [first.text, second.text]
+    assert misdeeds(honest.node) == [Misdeed(liar.me, MisdeedKind.SECOND_VOTE, (block.id,))]
 
 
 def test_valid_votes_on_two_conflicting_blocks_are_evidence(caplog: pytest.LogCaptureFixture) -> None:
@@ -577,6 +579,27 @@ def test_valid_votes_on_two_conflicting_blocks_are_evidence(caplog: pytest.LogCa
     assert a.verdict_on(two) in {False, None}
     assert {kept.block_id for kept in a.storage.evidence(10)} == {one.id, two.id}
     assert {kept.node for kept in a.storage.evidence(10)} == {liar.me}
+
+
+def test_who_takes_a_no_back_that_was_counted_makes_no_liar_of_who_counted_it() -> None:
+    ledger = Ledger(4, quorum=Quorum.TWO_THIRDS)
+    a, b, c, liar = ledger.members
+    asset = ledger.settle(ledger.create(ALICE))
+    for member in (b, c, liar):
+        member.stop()
+    one = ledger.put_block(ledger.transfer(ref(asset), ALICE, BOB), by=liar)
+    ledger.run()
+    no = ledger.vote(one, liar, "I say so")
+    place(ledger, *(ledger.vote(one, member, "so do we") for member in (b, c)), no)
+    ledger.run()
+    yes = ledger.vote(one, liar)
+    MemoryStorage(ledger.database).place_votes([VoteRow(one.id, liar.me, yes.text, replaces=no.text)])
+    two = ledger.put_block(ledger.transfer(ref(asset), ALICE, CAROL), by=liar)
+    ledger.run()
+    votes = [vote for block in (one, two) if (vote := a.vote_on(block))]
+    assert [vote.is_valid for vote in votes] == [True, True]
+    a.storage.keep_evidence([VoteRow(vote.block_id, a.me, vote.text) for vote in votes])
+    assert {misdeed.node for misdeed in misdeeds(b.node)} == {liar.me}
 
 
 # --- own places and seat -----------------------------------------------------------------------------------

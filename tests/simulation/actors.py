@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 from bigchaindb.exceptions import Fenced, LedgerError, StorageUnavailable
-from bigchaindb.node.evidence import kept_evidence, misdeeds
+from bigchaindb.node.evidence import misdeeds
 from bigchaindb.node.journal import MemoryJournal
 from bigchaindb.node.membership import check_may_change
 from bigchaindb.node.node import Node
@@ -127,8 +127,7 @@ class Process:
         return {misdeed.node for misdeed in self._answer(self._misdeeds) or []}
 
     def _misdeeds(self) -> list[Misdeed]:
-        node = self._open_writer()
-        return misdeeds(node, kept_evidence(node))
+        return misdeeds(self._open_writer())
 
     def _open_writer(self) -> Node:
         if self._node is None:

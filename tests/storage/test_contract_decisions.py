@@ -84,6 +84,14 @@ def test_evidence_is_kept_oldest_first(storage: Storage) -> None:
     assert storage.evidence(0) == storage.evidence(-1) == []
 
 
+def test_evidence_can_be_read_on_from_where_one_was(storage: Storage) -> None:
+    storage.keep_evidence([vote(of, "node", text) for text in "12" for of in (SECOND, FIRST)])
+    kept = storage.evidence(10)
+    assert [storage.evidence(10, after=row) for row in kept] == [kept[i:] for i in range(1, 5)]
+    assert storage.evidence(2, after=kept[0]) == kept[1:3]
+    assert storage.evidence(10, after=vote(FIRST, "node", "never kept")) == kept
+
+
 def test_the_first_four_texts_of_a_place_are_kept(storage: Storage) -> None:
     storage.keep_evidence([vote(FIRST, "node", text) for text in "123"])
     storage.place_votes([vote(FIRST, "node", text) for text in "045"])
