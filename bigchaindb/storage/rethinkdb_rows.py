@@ -3,7 +3,7 @@
 Invariants:
 
 - Members of a federation share the database, so a document may be anything: one that is not as it was written is
-  named in a `StorageMismatch`, and goes no further.
+  named in a `StorageMismatch`, and goes no further.  In voting places anybody's junk counts for nothing instead.
 - Bytes are stored as base64, lists of hashes as one text: both cost the server and the driver least.
 """
 
@@ -129,16 +129,31 @@ class Row:
             self.text("key"), self.text("block"), self.number("seen_at"), self.flag("checked"), self._verdict()
         )
 
-    def vote(self) -> VoteRow:
-        """Return a document of `votes` whose place is filled."""
-        return VoteRow(self.text("block"), self.text("node"), self.text("text"))
+    def vote_in_place(self) -> VoteRow | None:
+        """Return the text in a document of `votes`; None where the place is empty, or holds a stranger's junk."""
+        text = self._document.get("text")
+        of = self._whose_place()
+        return VoteRow(*of, text) if of is not None and isinstance(text, str) else None
 
     def evidence(self) -> list[tuple[int, VoteRow]]:
-        """Return what a document of `votes` holds as evidence, each with its place."""
+        """Return what a document of `votes` holds as evidence, each with its place, but no stranger's junk."""
+        of = self._whose_place()
+        kept = self._document.get("evidence")
+        if of is None or not isinstance(kept, list):
+            return []
+        found = [(each.get("place"), each.get("text")) for each in kept if isinstance(each, dict)]
         return [
-            (kept.whole("place"), VoteRow(self.text("block"), self.text("node"), kept.text("text")))
-            for kept in self.rows("evidence")
+            (int(place), VoteRow(*of, text))
+            for place, text in found
+            if isinstance(place, int | float) and place == place // 1 and isinstance(text, str)
         ]
+
+    def _whose_place(self) -> tuple[str, str] | None:
+        """Return block and node of a document of `votes`; None where they are not those of its key."""
+        block, node = self._document.get("block"), self._document.get("node")
+        if isinstance(block, str) and isinstance(node, str) and self._document.get("id") == f"{block}/{node}":
+            return block, node
+        return None
 
     def decision(self) -> DecisionRow:
         """Return a document of `decisions`."""

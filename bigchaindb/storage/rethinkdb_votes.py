@@ -5,6 +5,8 @@ Invariants:
 - A place is filled, kept or refilled, and its evidence is kept, by one atomic write: of votes that arrive at the same
   moment one stands, for ever and for everybody, and the other is kept.
 - At most four texts are kept per place.
+- Whose a place is, its key says.  What is in it but no text, or contradicts the key, is junk of a stranger: it counts
+  for nothing, and gives way to the next who comes (design.md section 3).
 """
 
 from __future__ import annotations
@@ -50,8 +52,8 @@ class Votes:
         """See `Storage.votes`."""
         found: dict[str, dict[str, str]] = {}
         for row in self._store.find("votes", block_ids, index="block"):
-            if row.has("text"):
-                found.setdefault(row.text("block"), {})[row.text("node")] = row.text("text")
+            if (vote := row.vote_in_place()) is not None:
+                found.setdefault(vote.block_id, {})[vote.node] = vote.text
         return found
 
     def keep_evidence(self, votes: Sequence[VoteRow]) -> None:
@@ -59,7 +61,11 @@ class Votes:
         self._store.check_open()
         place = self._store.places(len(votes)) if votes else 0
         rows = [{**_row(vote), "evidence": [{"text": vote.text, "place": place + i}]} for i, vote in enumerate(votes)]
-        self._store.put("votes", rows, lambda _, standing, new: _with_evidence(standing, new["evidence"][0]))
+        self._store.put(
+            "votes",
+            rows,
+            lambda _, standing, new: _with_evidence(_without_junk(standing, new), new["evidence"][0]),
+        )
 
     def evidence(self, limit: int, after: VoteRow | None = None) -> list[VoteRow]:
         """See `Storage.evidence`."""
@@ -93,25 +99,36 @@ def _contest(replaces: dict[str, str]) -> Any:
     known = literal(replaces)
 
     def contest(_: Any, standing: Any, new: Any) -> Any:
-        held = standing["text"].default(None)
+        place = _without_junk(standing, new)
+        held = place["text"].default(None)
         is_free = held.eq(None)
         if replaces:
             # A text always equals its own, so nothing is lost where there is none to replace.
             is_free = is_free.or_(held.eq(known[standing["id"]].default(None)))
         return r.branch(
-            is_free,
-            standing.merge({"text": new["text"]}),
-            held.eq(new["text"]),
-            standing,
-            _with_evidence(standing, {"text": new["text"], "place": new["place"]}),
+            is_free.or_(held.eq(new["text"])),
+            place.merge({"text": new["text"]}),
+            _with_evidence(place, {"text": new["text"], "place": new["place"]}),
         )
 
     return contest
 
 
-def _with_evidence(standing: Any, kept: Any) -> Any:
+def _without_junk(standing: Any, new: Any) -> Any:
+    """Return a place as far as its owner, or somebody who writes as one should, has filled it."""
+    whose = {"block": new["block"], "node": new["node"]}
+    is_whole = _has_type(standing, "text", "STRING").and_(standing.pluck("block", "node").eq(whose))
+    return r.branch(is_whole, standing, standing.without("text").merge(whose))
+
+
+def _with_evidence(place: Any, kept: Any) -> Any:
     kept = r.expr(kept)
-    evidence = standing["evidence"].default([])
+    evidence = r.branch(_has_type(place, "evidence", "ARRAY"), place["evidence"], [])
+    evidence = evidence.filter(lambda one: one.type_of().eq("OBJECT"))
     is_known = evidence.filter({"text": kept["text"]}).is_empty().not_()
     is_full = evidence.count().ge(_KEPT)
-    return r.branch(is_known.or_(is_full), standing, standing.merge({"evidence": evidence.append(kept)}))
+    return r.branch(is_known.or_(is_full), place, place.merge({"evidence": evidence.append(kept)}))
+
+
+def _has_type(row: Any, field: str, name: str) -> Any:
+    return row[field].type_of().default(None).eq(name)

@@ -203,7 +203,6 @@ def test_whole_numbers_come_back_as_the_times_they_were(storage: RethinkStorage)
 @pytest.mark.parametrize(
     ("table", "row"),
     [
-        ("votes", {"id": "x", "block": block("a").id, "node": 1, "text": "x"}),
         ("decisions", {"id": "node/1", "node": "node", "block": block("a").id, "sequence": 1.5}),
         ("sightings", {"id": f"node/{block('a').key}", "key": block("a").key, "block": 1}),
         ("outputs", {"id": "x/y", "owners": ["alice"], "place": "1"}),
@@ -217,7 +216,6 @@ def test_a_document_that_was_not_written_here_is_named(
     storage._store.write(r.table(table).insert(row, conflict="replace"))
 
     def read() -> None:
-        storage.votes([block("a").id])
         storage.decisions_on([block("a").id])
         storage.sightings("node", [block("a").key])
         storage.outputs_of("alice", spent=None, after=None, limit=10)
@@ -226,6 +224,39 @@ def test_a_document_that_was_not_written_here_is_named(
 
     with pytest.raises(StorageMismatch, match=f"the ledger is damaged: table {table}, document"):
         read()
+
+
+JUNK_IN_PLACE: list[dict[str, object]] = [
+    {"block": "other", "node": "liar"},
+    {"block": "other", "node": "liar", "text": "mine"},
+    {"block": block("a").id, "node": 1},
+    {"block": block("a").id, "node": "node", "text": 5},
+    {"block": block("a").id, "node": "node", "text": None, "evidence": 5},
+    {"block": block("a").id, "node": "node", "evidence": [5, {"place": "x", "text": "x"}, {"place": 5, "text": 5}]},
+    {},
+]
+
+
+@pytest.mark.parametrize("junk", JUNK_IN_PLACE, ids=repr)
+def test_no_junk_in_a_voting_place_keeps_a_vote_out(storage: RethinkStorage, junk: dict[str, object]) -> None:
+    of = block("a")
+    for node in ("node", "accused"):
+        storage._store.write(r.table("votes").insert({**junk, "id": f"{of.id}/{node}"}, conflict="replace"))
+    assert storage.votes([of.id, "other"]) == {}
+    storage.keep_evidence([vote(of, "accused", "other")])
+    assert storage.place_votes([vote(of, "node", "mine"), vote(of, "node", "other")]) == ["mine", "mine"]
+    assert storage.votes([of.id]) == {of.id: {"node": "mine"}}
+    assert {(row.node, row.text) for row in storage.evidence(10)} == {("node", "other"), ("accused", "other")}
+
+
+def test_what_is_said_to_be_a_vote_is_one_only_in_its_place(storage: RethinkStorage) -> None:
+    of = block("a")
+    storage.place_votes([vote(of, "node", "mine")])
+    elsewhere = {"block": of.id, "node": "node", "text": "forged", "evidence": [{"place": 1, "text": "forged"}]}
+    for id_ in (f"{of.id}/liar", "x", 7):
+        storage._store.write(r.table("votes").insert({**elsewhere, "id": id_}))
+    assert storage.votes([of.id]) == {of.id: {"node": "mine"}}
+    assert storage.evidence(10) == []
 
 
 # --- a server that is killed -------------------------------------------------------------------------------
