@@ -6,6 +6,7 @@ Invariants:
   the node, since starting it again would not help.
 - SIGINT and SIGTERM end everything within five seconds; nothing is left behind.
 - Workers meet only through storage; the supervisor tells them nothing but when to end.
+- While the servers of the database are away the node waits, be it from the start, and says so once.
 - Nothing is started before the node has its lease, and the web server its address.
 """
 
@@ -44,6 +45,8 @@ _LOOK_SECONDS: Final = 0.1
 _FIRST_RESTART_SECONDS: Final = 0.1
 _LAST_RESTART_SECONDS: Final = 5.0
 _HEALTHY_SECONDS: Final = 30.0
+_FIRST_RETRY_SECONDS: Final = 0.1
+_LAST_RETRY_SECONDS: Final = 3.0
 
 _WORKERS: Final = "bigchaindb.pipeline"
 # By its name alone: nothing here depends on what it imports.
@@ -144,19 +147,45 @@ def supervise(config: Config, config_path: Path) -> None:
         ConfigurationError: `server.bind` cannot be listened on.
         LedgerError: no ledger, another federation's, or a worker that cannot go on.
         NodeAlreadyRunning: a node with this key runs already, or has taken the lease.
-        StorageError: the database is not there, not ours, or damaged.
+        StorageError: the database is not there, not ours, or damaged; a file that cannot be used now.
     """
     stop = threading.Event()
     previous = {s: signal.signal(s, lambda *_: stop.set()) for s in (signal.SIGINT, signal.SIGTERM)}
     try:
-        node = open_node(config, time.time)
-        try:
-            _run(node, config, config_path, stop)
-        finally:
-            node.storage.close()
+        node = _open(config, stop)
+        if node is not None:
+            try:
+                _run(node, config, config_path, stop)
+            finally:
+                node.storage.close()
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
+
+
+def _open(config: Config, stop: threading.Event) -> Node | None:
+    """Open the node, once its database can be reached; None where it is to stop before.
+
+    A machine may be up before the servers of its database are.  A file is there, or it is not.
+    """
+    retry_seconds = _FIRST_RETRY_SECONDS
+    away = False
+    while not stop.is_set():
+        try:
+            node = open_node(config, time.time)
+        except StorageUnavailable as error:
+            if config.database.backend == "sqlite":
+                raise
+            if not away:
+                _log.warning("database is away, waiting for it: %s", error)
+            away = True
+            stop.wait(retry_seconds)
+            retry_seconds = min(_LAST_RETRY_SECONDS, 2 * retry_seconds)
+        else:
+            if away:
+                _log.info("database is back")
+            return node
+    return None
 
 
 def _run(node: Node, config: Config, config_path: Path, stop: threading.Event) -> None:
@@ -189,6 +218,7 @@ def _watch(
     children: list[_Child], lease: Lease, stop: threading.Event, count: Callable[[dict[str, int]], None]
 ) -> None:
     beat_at = time.monotonic() + BEAT_SECONDS
+    away = False
     while not stop.is_set():
         now = time.monotonic()
         for child in children:
@@ -199,8 +229,13 @@ def _watch(
                 if not lease.renew():
                     raise LedgerError("another node with this key has taken the lease; this one ends")
                 _count_restarts(children, count)
+                if away:
+                    _log.info("the lease is renewed again")
+                away = False
             except StorageUnavailable as error:
-                _log.warning("cannot renew the lease now: %s", error)
+                if not away:
+                    _log.warning("cannot renew the lease now: %s", error)
+                away = True
         stop.wait(_LOOK_SECONDS)
 
 

@@ -80,6 +80,23 @@ def test_nothing_is_lost_or_decided_twice_and_the_nodes_recover_within_ten_secon
                 assert len({row.block_id for row in log}) == len(log)
 
 
+def test_nodes_that_start_before_their_database_wait_for_it(tmp_path: Path) -> None:
+    with own_server() as server:
+        database = {"backend": "rethinkdb", "host": "127.0.0.1", "port": server.port, "name": new_name()}
+        with Federation(tmp_path, 1, database) as federation:
+            federation.init()
+            server.stop()
+            federation.start()
+            (member,) = federation.members
+            until(lambda: "database is away, waiting for it" in member.log, HANG_SECONDS)
+            server.start()
+            with patiently(member.bigchain) as ledger:
+                traffic = Traffic()
+                traffic.create(ledger, 10)
+            assert_all_valid([member], traffic.acknowledged)
+            assert member.log.count("database is away") == 1
+
+
 def _more(count: Callable[[], int], least: int) -> None:
     """Wait until a count has risen by so much."""
     enough = count() + least

@@ -5,6 +5,7 @@ The workers here are small shell scripts; the real ones are in the acceptance te
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import logging
 import os
@@ -13,7 +14,7 @@ import signal
 import sys
 import threading
 import time
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 import pytest
 
@@ -21,16 +22,21 @@ from bigchaindb.config import parse
 from bigchaindb.exceptions import LedgerError, NodeAlreadyRunning, StorageMismatch, StorageUnavailable
 from bigchaindb.node.counters import read, restarts_of
 from bigchaindb.node.lease import Lease, holder_of
+from bigchaindb.node.opening import open_node
 from bigchaindb.pipeline import supervisor
-from bigchaindb.pipeline.supervisor import _Child, _release, _watch, supervise
+from bigchaindb.pipeline.supervisor import _Child, _open, _release, _watch, supervise
 from bigchaindb.storage.memory import MemoryDatabase, MemoryStorage
 from tests.acceptance.machine import until
 from tests.onenode import OneNode
 from tests.restoring import ignore, signals_restored
+from tests.rethink import free_ports
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from bigchaindb.config import Config
+    from bigchaindb.node.node import Node
 
 HANG_SECONDS = 30.0
 STUBBORN = "trap '' TERM\n"  # which what it starts inherits
@@ -339,6 +345,74 @@ def test_what_cannot_be_opened_is_not_started(node: OneNode, workers: Workers) -
 # --- storage that is away ----------------------------------------------------------------------------------
 
 
+@pytest.fixture
+def elsewhere(node: OneNode) -> Config:
+    """The configuration of the same node on a server to which nobody answers."""
+    (port,) = free_ports(1)
+    database = dataclasses.replace(node.config.database, backend="rethinkdb", host="127.0.0.1", port=port)
+    return dataclasses.replace(node.config, database=database)
+
+
+def test_a_node_waits_for_the_servers_of_its_database_and_says_so_once(
+    node: OneNode,
+    workers: Workers,
+    elsewhere: Config,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    tries = []
+
+    def open_late(config: Config, clock: Callable[[], float]) -> Node:
+        tries.append(config)
+        return open_node(config if len(tries) < 4 else node.config, clock)
+
+    monkeypatch.setattr(supervisor, "open_node", open_late)
+    workers.are("exit 3")
+    with caplog.at_level(logging.INFO, "bigchaindb"), pytest.raises(LedgerError, match="cannot go on"):
+        supervise(elsewhere, node.config_path)
+    assert tries == [elsewhere] * 4
+    first, second, third, *_ = caplog.messages
+    assert first.startswith(f"database is away, waiting for it: RethinkDB 127.0.0.1:{elsewhere.database.port}")
+    assert second == "database is back"
+    assert "is running" in third
+
+
+def test_the_waits_for_a_database_grow_and_end_when_the_node_is_to_stop(elsewhere: Config) -> None:
+    class Until(threading.Event):
+        seconds: ClassVar[list[float | None]] = []
+
+        def wait(self, timeout: float | None = None) -> bool:
+            self.seconds.append(timeout)
+            if len(self.seconds) == 8:
+                self.set()
+            return self.is_set()
+
+    assert _open(elsewhere, Until()) is None
+    assert Until.seconds == pytest.approx([0.1, 0.2, 0.4, 0.8, 1.6, 3.0, 3.0, 3.0])
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_the_wait_for_a_database(
+    workers: Workers,
+    other: Other,
+    elsewhere: Config,
+    number: signal.Signals,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    other(lambda: "database is away" in caplog.text, _send(number))
+    supervise(elsewhere, workers._directory / "unused")
+    assert workers.notes == []
+
+
+def test_a_file_that_cannot_be_used_is_not_waited_for(node: OneNode, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise StorageUnavailable("the file is busy")
+
+    monkeypatch.setattr(supervisor, "open_node", fail)
+    with pytest.raises(StorageUnavailable, match="busy"):
+        supervise(node.config, node.config_path)
+
+
 class Away(MemoryStorage):
     """A connection that fails for a while."""
 
@@ -365,7 +439,7 @@ class Rounds(threading.Event):
         return self.is_set()
 
 
-def test_a_lease_that_cannot_be_renewed_for_a_while_is_not_lost(
+def test_a_lease_that_cannot_be_renewed_for_a_while_is_not_lost_and_that_is_logged_once(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(supervisor, "BEAT_SECONDS", 0.0)
@@ -376,8 +450,10 @@ def test_a_lease_that_cannot_be_renewed_for_a_while_is_not_lost(
     def fail(fails: bool) -> Callable[[], object]:
         return lambda: setattr(storage, "fails", fails)
 
-    _watch([], lease, Rounds(fail(fails=True), lambda: None, fail(fails=False), lambda: None), print)
-    assert caplog.messages == ["cannot renew the lease now: no connection"] * 2
+    outage = [fail(fails=True), lambda: None, lambda: None, fail(fails=False), lambda: None]
+    with caplog.at_level(logging.INFO, "bigchaindb"):
+        _watch([], lease, Rounds(*outage, *outage), print)
+    assert caplog.messages == ["cannot renew the lease now: no connection", "the lease is renewed again"] * 2
     assert lease.renew()
 
 
