@@ -122,7 +122,10 @@ class Storage(ABC):
 
     @abstractmethod
     def with_payload_hash(self, payload_hash: str, after: str | None, limit: int) -> list[tuple[str, str]]:
-        """Return up to `limit` (cursor, transaction id) of that payload, oldest first, behind a cursor."""
+        """Return up to `limit` (cursor, transaction id) of that payload, oldest first, behind a cursor.
+
+        An id that several appended at the same moment may come again, also on a later page.
+        """
 
     # --- blocks ----------------------------------------------------------------------------------------------
 
@@ -226,6 +229,10 @@ class Storage(ABC):
     @abstractmethod
     def outputs_of(self, owner: str, *, spent: bool | None, after: str | None, limit: int) -> list[OutputRow]:
         """Return up to `limit` holdings of an owner behind a cursor, oldest first.
+
+        All that was settled before the call and not yet given is given, but that a slow writer's may be filed a little
+        before what others settled meanwhile, and so before a cursor given out at that moment.  Whoever must miss none
+        begins again without a cursor now and then.
 
         Args:
             owner: public key, base58.

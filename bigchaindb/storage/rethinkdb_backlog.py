@@ -116,7 +116,7 @@ class Backlog:
     ) -> None:
         # Also those that are indexed already: whoever indexed them may have ended before the texts were stored.
         rows = [transaction_row(transaction) for transaction in transactions]
-        # A payload is found once per id, where the id's first text is, however often it is stored again.
+        # A payload is listed where the id's first text is, however often that is stored again: so as a rule once.
         firsts = {id_: texts[0][1] for id_, texts in known.items()}
         entries = []
         for place, transaction in enumerate(transactions, start=first):

@@ -84,14 +84,19 @@ class Postings:
         first_places = {id_: dict(reversed(texts)) for id_, (texts, _) in found.items()}
         moments = [moment(place) for places in first_places.values() for place in places.values()]
         blocks = {at: [_key_and_hashes(entry) for entry in of] for at, of in self._find(_BLOCKS, moments).items()}
+        # A block that was written before its contents, and once more after them, is filed in both ways.
         return {
-            id_: blocks_of_id
-            + [
-                (key, hash_)
-                for hash_, place in first_places[id_].items()
-                for key, hashes in blocks.get(moment(place), ())
-                if hash_ in hashes
-            ]
+            id_: list(
+                dict.fromkeys(
+                    blocks_of_id
+                    + [
+                        (key, hash_)
+                        for hash_, place in first_places[id_].items()
+                        for key, hashes in blocks.get(moment(place), ())
+                        if hash_ in hashes
+                    ]
+                )
+            )
             for id_, (_, blocks_of_id) in found.items()
         }
 
@@ -115,7 +120,10 @@ class Postings:
         return f"{_PAYLOAD}{payload_hash}/{named(place, id_)}", id_
 
     def with_payload(self, payload_hash: str, after: str, limit: int) -> list[tuple[str, str]]:
-        """Return up to `limit` (named place, id) behind a named place, oldest first."""
+        """Return up to `limit` (named place, id) behind a named place, oldest first; see `Storage.with_payload_hash`.
+
+        Of writers that store the same transaction at the same moment, none knows the place that another gave it.
+        """
         prefix = f"{_PAYLOAD}{payload_hash}/"
         self._store.check_open()
         if not may_be_key(prefix + after):

@@ -144,6 +144,14 @@ def test_a_transaction_stands_in_the_blocks_that_the_node_noted_as_checked(stora
     assert storage.standings("nobody", [A.id]) == storage.standings("node", []) == {}
 
 
+def test_a_block_that_was_written_before_its_contents_and_again_stands_once(storage: Storage) -> None:
+    storage.write_block(FIRST)
+    write(storage, FIRST)
+    storage.sight("node", [sighting(FIRST)])
+    found = storage.standings("node", [A.id, B.id])
+    assert {id_: [each.key for each in of_id] for id_, of_id in found.items()} == {A.id: [FIRST.key], B.id: [FIRST.key]}
+
+
 def test_a_standing_follows_the_note(storage: Storage) -> None:
     write(storage, FIRST)
     storage.sight("node", [sighting(FIRST, checked=False)])
