@@ -13,6 +13,7 @@ Invariants:
 
 from __future__ import annotations
 
+import logging
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ from bigchaindb.storage.rethinkdb_driver import r, version_of
 from bigchaindb.storage.rethinkdb_pool import Pool
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from bigchaindb.storage.rethinkdb_driver import Server
 
@@ -38,6 +39,8 @@ _TURN_SECONDS: Final = 0.05
 # A table takes a fraction of a second; a machine that is busy may take many times that.
 _STUCK_SECONDS: Final = 60.0
 _MENDED: Final = {"durability": "hard", "write_acks": "majority"}
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +142,8 @@ def open_ledger(pool: Pool, *, create: bool) -> Opened:
     if missing:
         _make(pool)
     _check_format(pool, create=create)
+    if create:
+        _warn_of_one_replica(server, len(found["versions"]), [tables.get(name) for name in TABLES])
     return Opened(found["writer"], float(found["now"]), version)
 
 
@@ -150,7 +155,7 @@ def _survey(pool: Pool) -> Any:
             "versions": system.table("server_status")["process"]["version"].coerce_to("array"),
             "tables": system.table("table_config")
             .filter({"db": pool.server.name})
-            .pluck("name", "durability", "write_acks", "indexes", "error")
+            .pluck("name", "durability", "write_acks", "indexes", "shards", "error")
             .coerce_to("array"),
             "now": r.now().to_epoch_time(),
             "writer": r.uuid(),
@@ -177,6 +182,16 @@ def _check_promise(server: Server, name: str, table: Mapping[str, Any]) -> None:
         raise StorageMismatch(
             f"{server}: table {name} may lose what it has acknowledged, having {weaker}; mend it with "
             f'{table_of}.config().update({{"durability": "hard", "write_acks": "majority"}})'
+        )
+
+
+def _warn_of_one_replica(server: Server, servers: int, tables: Sequence[Mapping[str, Any] | None]) -> None:
+    """Warn where one server's end would stop the ledger although there are others; a table just made is None."""
+    lone = [table for table in tables if table is None or any(len(each["replicas"]) == 1 for each in table["shards"])]
+    if servers > 1 and lone:
+        _log.warning(
+            "%s: the cluster has %d servers, but tables are kept on one only: run `bigchaindb set-replicas %d`",
+            *(server, servers, servers),
         )
 
 
