@@ -14,9 +14,10 @@ import logging
 from typing import TYPE_CHECKING, Final
 
 from bigchaindb import crypto
+from bigchaindb.consensus.fulfillments import check_operation
 from bigchaindb.consensus.selection import choose, turn, turn_by
 from bigchaindb.consensus.tally import is_quorum
-from bigchaindb.exceptions import BlockError, TransactionError
+from bigchaindb.exceptions import BlockError, OperationError, TransactionError
 from bigchaindb.model.block import MAX_TRANSACTIONS, Block
 from bigchaindb.model.rejection import Rejection
 from bigchaindb.model.timestamp import format_timestamp
@@ -31,7 +32,7 @@ from bigchaindb.storage.records import RejectionRow, Sighting
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from bigchaindb.consensus.selection import Choice
+    from bigchaindb.consensus.selection import Choice, Refusal
     from bigchaindb.model.transaction import Transaction
     from bigchaindb.node.node import Node
     from bigchaindb.storage.records import StoredTransaction
@@ -56,9 +57,22 @@ class Builder:
     """One node's block builder; `step` does what there is to do."""
 
     def __init__(
-        self, node: Node, *, block_interval_seconds: float = 0.05, backlog_reassign_delay_seconds: float = 30.0
+        self,
+        node: Node,
+        *,
+        block_interval_seconds: float = 0.05,
+        backlog_reassign_delay_seconds: float = 30.0,
+        said: set[str] | None = None,
     ) -> None:
-        """Start with an empty memory."""
+        """Start with an empty memory.
+
+        Args:
+            node: whose builder it is.
+            block_interval_seconds: how long a busy one waits for a full block.
+            backlog_reassign_delay_seconds: how long others may take for what is theirs to build.
+            said: what this process has logged, and logs only once; it outlives the builder.
+        """
+        self._said = set() if said is None else said
         self._node = node
         self._storage = node.storage
         self._block_interval_seconds = block_interval_seconds
@@ -174,10 +188,12 @@ class Builder:
             transaction = self._node.view.read(stored)
         except TransactionError as error:
             # It got here past `write`, by somebody else's hand.
+            self._log_once("malformed transaction", stored.id, str(error))
             self._reject([(stored.hash, stored.id, str(error), None)])
             return
         if (transaction.hash, transaction.id) != (stored.hash, stored.id):
             # In a block nobody would find it, and its neighbours would have to wait.
+            self._log_once("transaction under a false key", stored.id, "hash or id is not that of the text")
             self._reject([(stored.hash, stored.id, "is stored under a false hash or id", None)])
             return
         self._room.add(Entry(transaction, seen_at))
@@ -244,7 +260,7 @@ class Builder:
             choice = choose(transactions, self._node.view, block_time=block_time, newest_decided=newest)
             self._node.view.remember(choice.build)
             if choice.refused:
-                self._reject([(r.transaction.hash, r.transaction.id, r.reason, r.evidence) for r in choice.refused])
+                self._refuse(choice.refused)
 
     # --- building --------------------------------------------------------------------------------------------
 
@@ -291,7 +307,7 @@ class Builder:
             for transaction in choice.settled:
                 self._room.remove(transaction.hash)
         if choice.refused:
-            self._reject([(r.transaction.hash, r.transaction.id, r.reason, r.evidence) for r in choice.refused])
+            self._refuse(choice.refused)
 
     def _clear(self, ids: set[str]) -> None:
         """Take valid transactions out of the backlog once a quorum has recorded the decision."""
@@ -311,6 +327,20 @@ class Builder:
         ]
         self._storage.drop_backlog(ids=done)
 
+    def _refuse(self, refusals: Sequence[Refusal]) -> None:
+        for refusal in refusals:
+            try:
+                check_operation(refusal.transaction, self._node.federation)
+            except OperationError as error:
+                self._log_once("CREATE by a stranger", refusal.transaction.id, str(error))
+        self._reject([(r.transaction.hash, r.transaction.id, r.reason, r.evidence) for r in refusals])
+
+    def _log_once(self, kind: str, txid: str, detail: str) -> None:
+        # Once per kind, not per transaction: strangers must not be able to fill the log.
+        if kind not in self._said:
+            self._said.add(kind)
+            _log.warning("%s rejected: %s: %s", kind, txid, detail)
+
     def _reject(self, refusals: Sequence[tuple[str, str, str, str | None]]) -> None:
         """Record that texts can never become valid: (hash, transaction id, reason, evidence) of each."""
         rows = []
@@ -325,7 +355,7 @@ class Builder:
                 key=self._node.key,
             )
             rows.append(RejectionRow(text_hash, txid, self._node.me, rejection.text))
-            _log.info("transaction %s rejected: %s", txid, reason)
+            _log.debug("transaction %s rejected: %s", txid, reason)
         with self._storage.batch():
             self._storage.reject(rows)
             self._storage.drop_backlog(hashes=self._rejected_by_quorum(rows))

@@ -63,8 +63,13 @@ class _Open:
 class Voter:
     """One node's voter; `step` does what there is to do."""
 
-    def __init__(self, node: Node, journal: Journal) -> None:
+    def __init__(self, node: Node, journal: Journal, said: set[str] | None = None) -> None:
         """Take the node's seat.
+
+        Args:
+            node: whose voter it is.
+            journal: what it has cast.
+            said: what this process has logged, and logs only once; it outlives the voter.
 
         Raises:
             JournalError: storage contradicts what this node has cast.
@@ -83,8 +88,8 @@ class Voter:
         self._retry_at = float("-inf")
         self._aside_turn = 0
         self._open_turn = 0
-        self._logged: set[str] = set()
-        self._watch = Watch(node)
+        self._said = set() if said is None else said
+        self._watch = Watch(node, self._said)
         self._settle_rest()
 
     def step(self) -> bool:
@@ -188,8 +193,8 @@ class Voter:
 
     def _log_once(self, kind: str, block_id: str, detail: str) -> None:
         # Once per kind, not per block: strangers must not be able to fill the log.
-        if kind not in self._logged:
-            self._logged.add(kind)
+        if kind not in self._said:
+            self._said.add(kind)
             _log.warning("%s left aside: %s: %s", kind, block_id, detail)
 
     # --- loading ---------------------------------------------------------------------------------------------
@@ -329,7 +334,10 @@ class Voter:
         block_id = open_block.block.id
         for node, text in places.items():
             known = open_block.votes.get(node)
-            if (known and known.text == text) or node not in open_block.block.header.voters:
+            if known and known.text == text:
+                continue
+            if node not in open_block.block.header.voters:
+                self._log_once("vote by a stranger", block_id, f"{node} has no vote on it")
                 continue
             vote = read_vote(text, block_id, node)
             if vote and known:

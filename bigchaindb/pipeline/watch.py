@@ -33,8 +33,13 @@ _log = logging.getLogger(__name__)
 class Watch:
     """Keeps evidence, and logs what it proves."""
 
-    def __init__(self, node: Node) -> None:
-        """Start with nothing seen."""
+    def __init__(self, node: Node, said: set[str]) -> None:
+        """Start with nothing seen.
+
+        Args:
+            node: who watches.
+            said: what this process has logged, and logs only once.
+        """
         self._node = node
         self._storage = node.storage
         self._conflicts: list[tuple[str, str]] = []
@@ -42,7 +47,7 @@ class Watch:
         self._look_at = float("-inf")
         self._begin_anew_at = float("-inf")
         self._evidence = Evidence(node)
-        self._logged: set[str] = set()
+        self._said = said
 
     def keep(self, votes: Iterable[Vote]) -> None:
         """Keep well-signed votes as evidence, each once."""
@@ -93,6 +98,6 @@ class Watch:
             self._evidence.begin_anew()
         for misdeed in self._evidence.proven:
             deed = f"{misdeed.node} cast {misdeed.kind}"
-            if deed not in self._logged:
-                self._logged.add(deed)
+            if deed not in self._said:
+                self._said.add(deed)
                 _log.warning("%s: %s; kept as evidence", deed, ", ".join(misdeed.blocks))

@@ -128,12 +128,15 @@ def main(role: str) -> int:
 
 def _voter_maker(journal_path: Path) -> Callable[[Node], Worker]:
     journal = FileJournal(journal_path)  # one for the whole process, however often the voter starts afresh
-    return lambda node: Voter(node, journal)
+    said: set[str] = set()
+    return lambda node: Voter(node, journal, said)
 
 
 def _builder_maker(config: Config) -> Callable[[Node], Worker]:
+    said: set[str] = set()
     return lambda node: Builder(
         node,
+        said=said,
         block_interval_seconds=config.block_interval_seconds,
         backlog_reassign_delay_seconds=config.backlog_reassign_delay_seconds,
     )

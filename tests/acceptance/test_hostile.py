@@ -204,6 +204,8 @@ def test_votes_by_strangers_do_not_make_a_bad_block_valid(besieged: Besieged) ->
     hostile.place(block, hostile.me, hostile.vote(block).text)
     hostile.put(block, theft)
     assert besieged.decided(block) is False
+    for member in besieged.honest:
+        assert member.log.count("vote by a stranger left aside") == 1
 
 
 @pytest.mark.parametrize("junk", ["unsigned", "signed by another", "no vote at all"])
@@ -257,15 +259,23 @@ def test_valid_votes_on_two_conflicting_blocks_change_nothing_and_are_shown(besi
     until(lambda: deed in besieged.status(member)["evidence_of_misbehaviour"], DECIDE_SECONDS)
 
 
-def test_what_a_stranger_creates_is_rejected(besieged: Besieged) -> None:
+def test_what_strangers_create_is_rejected_and_logged_once(besieged: Besieged) -> None:
     hostile = besieged.hostile
-    stranger = SigningKey(crypto.generate_key_pair()[0])
-    name = str(stranger.verifying_key)
-    unsigned = create_transaction([name], [name], [], "CREATE", timestamp=hostile.now)
-    create = Transaction.from_dict(sign_transaction(unsigned, {name: stranger}, {}))
-    hostile.storage.append_backlog([NewTransaction(create.hash, create.id, create.text)], time.time())
+    creates = []
+    for _ in range(20):
+        stranger = SigningKey(crypto.generate_key_pair()[0])
+        name = str(stranger.verifying_key)
+        unsigned = create_transaction([name], [name], [], "CREATE", timestamp=hostile.now)
+        creates.append(Transaction.from_dict(sign_transaction(unsigned, {name: stranger}, {})))
+    before = {member: member.log.splitlines() for member in besieged.honest}
+    rows = [NewTransaction(create.hash, create.id, create.text) for create in creates]
+    hostile.storage.append_backlog(rows, time.time())
     with besieged.honest[1].bigchain() as ledger:
-        assert ledger.wait_for_transaction(create.id, DECIDE_SECONDS) == "rejected"
+        for create in creates:
+            assert ledger.wait_for_transaction(create.id, DECIDE_SECONDS) == "rejected"
+    lines = [line for member in besieged.honest for line in member.log.splitlines()[len(before[member]) :]]
+    assert any("CREATE by a stranger rejected: " in line for line in lines)
+    assert len([line for line in lines if "rejected" in line]) <= len(besieged.honest)
 
 
 def test_after_all_this_the_honest_nodes_agree_and_nobody_honest_is_accused(besieged: Besieged) -> None:

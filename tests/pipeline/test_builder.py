@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from bigchaindb import canonical, crypto
 from bigchaindb.consensus.selection import assignee
 from bigchaindb.exceptions import StorageUnavailable
 from bigchaindb.model.block import MAX_TRANSACTIONS
+from bigchaindb.model.building import create_transaction
 from bigchaindb.model.rejection import Rejection
 from bigchaindb.node.queries import Status
 from bigchaindb.pipeline import waiting_room
@@ -20,7 +22,7 @@ from bigchaindb.storage.records import BacklogEntry, NewTransaction, RejectionRo
 from tests.consensus.conditions import lock, until
 from tests.consensus.views import garbled
 from tests.crashes import CrashingStorage
-from tests.ledgers import Ledger, Member, key, lock_with, ref, row
+from tests.ledgers import Ledger, Member, key, lock_with, public, ref, row
 
 if TYPE_CHECKING:
     from bigchaindb.model.transaction import Transaction
@@ -330,6 +332,19 @@ def test_the_loser_of_two_rivals_is_rejected_with_reason_and_evidence(one: Ledge
     assert rejection.transaction_hash == loser.hash
     assert rejection.ledger == one.id
     assert backlog(one) == []
+
+
+def test_what_strangers_create_is_logged_once(one: Ledger, caplog: pytest.LogCaptureFixture) -> None:
+    stranger = key("stranger")
+    for number in range(5):
+        unsigned = create_transaction(
+            public(stranger), public(ALICE), [], "CREATE", payload={"n": number}, timestamp=one.clock.timestamp
+        )
+        one.first.storage.append_backlog([row(one.sign(unsigned, stranger))], one.clock.now)
+    with caplog.at_level(logging.INFO):
+        one.run(seconds=5)
+    assert backlog(one) == []
+    assert [line.startswith("CREATE by a stranger rejected: ") for line in caplog.messages] == [True]
 
 
 def test_what_spends_what_was_rejected_is_rejected_too(one: Ledger) -> None:

@@ -481,6 +481,18 @@ def test_what_is_left_aside_is_logged_once_per_kind(three: Ledger, caplog: pytes
     assert len(warnings) == len(three.members)
 
 
+def test_votes_by_strangers_are_logged_once_however_often_the_voter_starts_afresh(
+    three: Ledger, caplog: pytest.LogCaptureFixture
+) -> None:
+    a, said = three.first, set[str]()
+    with caplog.at_level(logging.WARNING):
+        for i in range(3):
+            block = three.put_block(three.create(ALICE, {"i": i}))
+            place(three, *(Vote.sign(block.id, three.id, None, "1.000000", key(f"stranger {i} {n}")) for n in range(3)))
+            step_often(Voter(a.node, a.journal, said))
+    assert len([line for line in caplog.messages if line.startswith("vote by a stranger left aside: ")]) == 1
+
+
 # --- a no --------------------------------------------------------------------------------------------------
 
 
