@@ -50,7 +50,7 @@ def test_ledger(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPa
 
 def test_federation(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(federation, "NODES", (1,))
-    monkeypatch.setattr(federation, "TRANSACTIONS", {"sqlite": 20})
+    monkeypatch.setattr(federation, "TRANSACTIONS", 20)
     monkeypatch.setattr(federation, "LONE_TRANSACTIONS", 5)
     monkeypatch.setattr(federation, "is_there_a_rethinkdb", lambda: False)
     assert __main__.main(["federation"]) == 0

@@ -67,12 +67,22 @@ def fulfil(  # noqa: PLR0913 - what it takes to fulfil
         signing_keys,
         {hashlib.sha256(secret).digest(): secret for secret in secret_bytes},
         None if now is None else deadline.microseconds(now),
-        list(signatures),
+        _checked_signatures(signatures),
     )
     fulfilled = attempt.fulfil(fulfillment, as_bytes(message, "message"))
     if fulfilled is None:
         raise attempt.error()
     return fulfilled
+
+
+def _checked_signatures(signatures: Iterable[Ed25519Fulfillment]) -> list[Ed25519Fulfillment]:
+    is_list = isinstance(signatures, Iterable) and not isinstance(signatures, str | bytes | dict)
+    given = list(signatures) if is_list else [signatures]
+    for i, signature in enumerate(given):
+        if not isinstance(signature, Ed25519Fulfillment):
+            problem = f"must be what `sign_parts` returned, not a {type(signature).__name__}"
+            raise ConditionError(f"signatures[{i}]: {problem}", field=f"signatures[{i}]")
+    return given
 
 
 def sign_parts(

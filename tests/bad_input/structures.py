@@ -81,6 +81,18 @@ STRUCTURES: Final[dict[str, Argument]] = {
         lambda x: _fulfil(_leaf(), secrets=x), "secret", fine={*DICTS, "an empty list", "an empty tuple"}
     ),
     "cc.fulfil(secrets[0])": _argument(lambda x: _fulfil(_leaf(), secrets=[x]), "secret", fine=MESSAGES),
+    "cc.fulfil(signatures)": _argument(
+        lambda x: _fulfil(_leaf(), signatures=x), "signatures", fine={"an empty list", "an empty tuple"}
+    ),
+    "cc.fulfil(signatures[0])": _argument(lambda x: _fulfil(_leaf(), signatures=[x]), "signatures[0]"),
+    "cc.sign_parts(fulfillment)": _argument(lambda x: cc.sign_parts(x, "x", {KEY: SIGNING_KEY}), "fulfillment"),
+    "cc.sign_parts(message)": _argument(
+        lambda x: cc.sign_parts(_leaf(), x, {KEY: SIGNING_KEY}), "message", fine=MESSAGES
+    ),
+    "cc.sign_parts(signing_keys)": _argument(
+        lambda x: cc.sign_parts(_leaf(), "x", x), "signing_keys", fine={*DICTS, "a dict with a number as a key"}
+    ),
+    "cc.sign_parts(signing_keys[KEY])": _argument(lambda x: cc.sign_parts(_leaf(), "x", {KEY: x}), "signing_key"),
     "cc.fulfil(now)": _argument(lambda x: _fulfil(_leaf(), now=x), "now", fine={"None"}),
     "cc.Ed25519Fulfillment(public_key)": _argument(cc.Ed25519Fulfillment, "public_key"),
     "cc.Ed25519Fulfillment(signature)": _argument(lambda x: cc.Ed25519Fulfillment(KEY, x), "signature", fine={"None"}),
