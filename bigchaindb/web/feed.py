@@ -20,7 +20,7 @@ import threading
 from bisect import bisect_left
 from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
@@ -46,7 +46,6 @@ _THREADS: Final = 2
 _WAIT_SECONDS: Final = 0.5
 _RETRY_SECONDS: Final = 0.2
 _FIRST_LOOK_SECONDS: Final = 2.0
-_LOOK_SECONDS: Final = 0.02
 
 _log = logging.getLogger(__name__)
 
@@ -109,6 +108,8 @@ class Feed:
         self._waiting: set[asyncio.Future[None]] = set()
         self._readers = 0
         self._choosy_readers = 0
+        self._alone = asyncio.Event()
+        self._alone.set()
         # None until the thread has looked for the first time.
         self._newest: _Stretch | None = None
         self._newest_pages: list[Page] = []
@@ -137,9 +138,9 @@ class Feed:
 
     async def left_alone(self, timeout_seconds: float) -> None:
         """Wait until the last reader has left, or for so long."""
-        deadline = asyncio.get_running_loop().time() + timeout_seconds
-        while self._readers and asyncio.get_running_loop().time() < deadline:
-            await asyncio.sleep(_LOOK_SECONDS)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout_seconds):
+                await self._alone.wait()
 
     async def stop(self) -> None:
         """End, and release the database when the threads have gone."""
@@ -200,10 +201,13 @@ class Feed:
         """Count a reader for as long as it reads: what nobody reads is not looked up."""
         self._readers += 1
         self._choosy_readers += not which.is_all
+        self._alone.clear()
         try:
             yield
         finally:
             self._readers -= 1
+            if not self._readers:
+                self._alone.set()
             self._choosy_readers -= not which.is_all
 
     async def next(self, position: Position, which: Which, form: Form, timeout_seconds: float) -> Given | None:

@@ -13,6 +13,7 @@ Whoever connects when there are as many connections as there may be is turned aw
 from __future__ import annotations
 
 import json
+import socket
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
@@ -32,6 +33,7 @@ BODY_SECONDS: Final = 60.0
 ANSWER_SECONDS: Final = 60.0
 MAX_CONNECTIONS: Final = 2_000
 
+_SYSTEM_BUFFER_BYTES: Final = 256 * 1024
 _NEVER: Final = float("inf")
 
 
@@ -60,6 +62,10 @@ class Protocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take a connection, unless there are too many."""
         super().connection_made(transport)
+        found = transport.get_extra_info("socket")
+        if found is not None:
+            # Or the system would keep megabytes for whoever does not read.
+            found.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SYSTEM_BUFFER_BYTES)
         self._until = self.loop.time() + HEAD_SECONDS
         if len(self.connections) > MAX_CONNECTIONS:
             transport.abort()

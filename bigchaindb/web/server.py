@@ -39,13 +39,35 @@ if TYPE_CHECKING:
 
     from bigchaindb.web.feed import Feed
 
-__all__ = ["Server", "main"]
+__all__ = ["Server", "main", "uvicorn_config"]
 
 _KEEP_ALIVE_SECONDS: Final = 20
 _GRACE_SECONDS: Final = 2
+_STREAMS_SECONDS: Final = 0.5
 _SWEEP_TICKS: Final = 10
 
 _log = logging.getLogger(__name__)
+
+
+def uvicorn_config(app: FastAPI) -> uvicorn.Config:
+    """Return the settings with which uvicorn serves an app."""
+    return uvicorn.Config(
+        app,
+        http=Protocol,
+        ws=Wire,
+        ws_max_size=MESSAGE_BYTES,
+        # What hundreds are sent is encoded once; and the wire pings by itself.
+        ws_per_message_deflate=False,
+        ws_ping_interval=None,
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        # Nothing here asks who a proxy says the client is.
+        proxy_headers=False,
+        server_header=False,
+        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=_GRACE_SECONDS,
+    )
 
 
 class Server(uvicorn.Server):
@@ -53,33 +75,17 @@ class Server(uvicorn.Server):
 
     def __init__(self, app: FastAPI) -> None:
         """Take an app over."""
-        config = uvicorn.Config(
-            app,
-            http=Protocol,
-            ws=Wire,
-            ws_max_size=MESSAGE_BYTES,
-            # What hundreds are sent is encoded once; and the wire pings by itself.
-            ws_per_message_deflate=False,
-            ws_ping_interval=None,
-            lifespan="on",
-            log_config=None,
-            access_log=False,
-            # Nothing here asks who a proxy says the client is.
-            proxy_headers=False,
-            server_header=False,
-            timeout_keep_alive=_KEEP_ALIVE_SECONDS,
-            timeout_graceful_shutdown=_GRACE_SECONDS,
-        )
-        super().__init__(config)
+        super().__init__(uvicorn_config(app))
         self._feed: Feed = app.state.feed
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Let streams end first, for no other request takes long; cut those who do not even read that it is over."""
         self._feed.end()
-        await super().shutdown(sockets)
+        await self._feed.left_alone(_STREAMS_SECONDS)
         for connection in list(self.server_state.connections):
-            connection.transport.abort()
-        await asyncio.sleep(0)
+            if connection.transport.get_write_buffer_size():
+                connection.transport.abort()
+        await super().shutdown(sockets)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -244,19 +244,22 @@ def test_what_listeners_say_is_not_listened_to(ledger: Ledger, served: Served) -
 # --- those who do not read, or are gone --------------------------------------------------------------------
 
 
-class Sleeper:
-    """One who opens a WebSocket and then reads nothing."""
+UPGRADE = (
+    "Connection: Upgrade\r\nUpgrade: websocket\r\n"
+    "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+)
 
-    def __init__(self, served: Served) -> None:
+
+class Sleeper:
+    """One who opens a WebSocket, or whatever his headers say, and then reads nothing."""
+
+    def __init__(self, served: Served, headers: str = UPGRADE) -> None:
         self.socket = socket.socket()
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
         self.socket.settimeout(HANG_SECONDS)
         host, port = served.address.split(":")
         self.socket.connect((host, int(port)))
-        self.socket.sendall(
-            f"GET {PATH}?since=0 HTTP/1.1\r\nHost: {served.address}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-            "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n".encode()
-        )
+        self.socket.sendall(f"GET {PATH}?since=0 HTTP/1.1\r\nHost: {served.address}\r\n{headers}\r\n".encode())
 
     def wake(self) -> bytes:
         """Read all that is left, up to the end."""
@@ -337,12 +340,13 @@ def test_many_listen_at_once(ledger: Ledger, served: Served) -> None:
 # --- the end, and what is behind it ------------------------------------------------------------------------
 
 
-def test_streams_end_with_the_node_and_say_that_it_comes_back(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_streams_end_with_the_node_and_say_that_it_comes_back(ledger: Ledger, caplog: pytest.LogCaptureFixture) -> None:
     for _ in range(6):
         creates(ledger, 400)
     with Served(ledger) as served, served.websocket() as websocket, served.events() as events:
-        sleeper = Sleeper(served)
-        until(lambda: served.server._feed._readers == 3)
+        sleepers = [Sleeper(served), Sleeper(served, "Accept: text/event-stream\r\n")]
+        until(lambda: served.server._feed._readers == 4)
+        until(lambda: sum(c.transport.get_write_buffer_size() > 0 for c in connections(served)) == 2)
         start = time.monotonic()
         served.stop()
         assert time.monotonic() - start < 5
@@ -350,9 +354,14 @@ def test_streams_end_with_the_node_and_say_that_it_comes_back(ledger: Ledger, mo
             websocket.recv(HANG_SECONDS)
         assert websocket.close_code == CloseCode.SERVICE_RESTART
         assert events.next() is None
-        sleeper.socket.close()
-        monkeypatch.undo()
+        for sleeper in sleepers:
+            sleeper.socket.close()
+        assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []
         served.start()
+
+
+def connections(served: Served) -> list[Any]:
+    return list(served.server.server_state.connections)
 
 
 def test_a_restarted_node_goes_on_where_the_reader_was(ledger: Ledger, served: Served) -> None:
