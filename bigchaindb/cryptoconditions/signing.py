@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from bigchaindb.cryptoconditions import deadline
 from bigchaindb.cryptoconditions.choices import best_walk
@@ -75,7 +75,7 @@ def fulfil(  # noqa: PLR0913 - what it takes to fulfil
     return fulfilled
 
 
-def _checked_signatures(signatures: Iterable[Ed25519Fulfillment]) -> list[Ed25519Fulfillment]:
+def _checked_signatures(signatures: Any) -> list[Ed25519Fulfillment]:
     is_list = isinstance(signatures, Iterable) and not isinstance(signatures, str | bytes | dict)
     given = list(signatures) if is_list else [signatures]
     for i, signature in enumerate(given):
