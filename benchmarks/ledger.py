@@ -49,12 +49,13 @@ def main() -> None:
 
 
 @contextmanager
-def running_node() -> Iterator[tuple[Bigchain, subprocess.Popen[bytes]]]:
+def running_node(bind: str = "localhost:0") -> Iterator[tuple[Bigchain, subprocess.Popen[bytes]]]:
     """Start a node in a directory of its own; return its ledger and its supervisor."""
     with tempfile.TemporaryDirectory(prefix="bigchaindb-benchmark-") as directory:
         path = Path(directory) / "config"
         document = configuration.to_document(configuration.new_config(*crypto.generate_key_pair()))
         document["database"]["path"] = str(Path(directory) / "ledger.sqlite")
+        document["server"]["bind"] = bind
         document["log"]["level"] = "warning"
         configuration.write(configuration.parse(document, "benchmark"), path)
         command = [sys.executable, "-m", "bigchaindb", "-c", str(path)]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import __main__, baseline, conditions, federation, ledger
+from benchmarks import __main__, baseline, conditions, federation, http, ledger
 
 
 @pytest.fixture(autouse=True)
@@ -18,7 +18,7 @@ def _found_by_its_processes(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_names_of_the_benchmarks_are_told(capsys: pytest.CaptureFixture[str]) -> None:
     for arguments in ([], ["unheard-of"], ["ledger", "unheard-of"], ["ledger", "--large"]):
         assert __main__.main(arguments) == 2
-        assert "usage: python -m benchmarks {conditions,ledger,federation}...\n" in capsys.readouterr().err
+        assert "usage: python -m benchmarks {conditions,ledger,federation,http}...\n" in capsys.readouterr().err
 
 
 def test_the_unit_is_measured() -> None:
@@ -46,6 +46,24 @@ def test_ledger(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPa
         assert f"\n{beginning}" in f"\n{printed}"
     for process in ("supervisor", "builder", "voter"):
         assert f"\npeak memory of {process}: " in printed
+
+
+def test_http(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("TRANSACTIONS", 20), ("BATCH", 10), ("READS", 50), ("ROUNDS", 1), ("LONE_TRANSACTIONS", 3)):
+        monkeypatch.setattr(http, name, value)
+    assert __main__.main(["http"]) == 0
+    printed = capsys.readouterr().out
+    for beginning in (
+        "V = ",
+        "POST transactions, CREATE: ",
+        "POST transactions/batch of 10, CREATE: ",
+        "POST transactions/batch of 10, TRANSFER: ",
+        "an empty handler of the framework: ",
+        "GET transactions/{id}: ",
+        "event of a lone transaction, decided to received: p50 ",
+        "peak memory of web: ",
+    ):
+        assert f"\n{beginning}" in f"\n{printed}"
 
 
 def test_federation(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -169,6 +169,24 @@ def test_sixty_four_levels_pass() -> None:
     assert canonical.loads(canonical.dumps(deepest)) == deepest
 
 
+BRACKETS = st.text(st.sampled_from('{}[]"\\: ,'))
+
+
+@given(
+    st.lists(st.booleans() | BRACKETS, min_size=60, max_size=70),
+    st.lists(BRACKETS | st.lists(BRACKETS), max_size=40),
+)
+def test_the_depth_is_that_of_the_value_whatever_its_texts_look_like(levels: list[bool | str], wide: list[Any]) -> None:
+    value: Any = wide
+    for level in levels:
+        value = [*wide, value] if isinstance(level, bool) else {level: value, "wide": wide}
+    depth = len(levels) + 1 + any(isinstance(item, list) for item in wide)
+    if depth <= canonical.MAX_DEPTH:
+        assert canonical.loads(canonical.dumps(value)) == value
+    else:
+        assert "nested more than 64 levels deep" in str(refusal(canonical.dumps, value))
+
+
 # --- what has no canonical text ----------------------------------------------------------------------------
 
 

@@ -14,6 +14,7 @@ from bigchaindb.web import about, assets, blocks, metrics, outputs, statuses, st
 from bigchaindb.web.description import DESCRIPTION, Operations, describe
 from bigchaindb.web.explorer.site import MOUNTED_AT, create_explorer
 from bigchaindb.web.feed import Feed
+from bigchaindb.web.lane import TransactionLane
 from bigchaindb.web.parameters import KnownParameters
 from bigchaindb.web.problems import add_handlers
 from bigchaindb.web.state import API, Shared
@@ -72,6 +73,7 @@ def create_app(ledger: Ledger, settings: WebSettings) -> FastAPI:
             allow_headers=["Authorization", "Content-Type", "Last-Event-ID"],
             expose_headers=["Location", "Retry-After"],
         )
+    app.router.routes.insert(0, TransactionLane(app.state.shared))
     app.include_router(about.root)
     app.include_router(metrics.root)
     for router in _ROUTERS:

@@ -69,6 +69,8 @@ class Metrics:
             "process_restarts", "How often a process of this node was started again.", "process"
         )
         self._requests = self._counter("http_requests", "Answers of this process.", "method", "status")
+        # Finding the one with these labels takes longer than counting.
+        self._request_counters: dict[tuple[str, int], Counter] = {}
         self._last: tuple[str, int] | None = None
 
     def _gauge(self, name: str, meaning: str, *labels: str) -> Gauge:
@@ -91,7 +93,11 @@ class Metrics:
 
     def count_request(self, method: str, status: int) -> None:
         """Count an answer."""
-        self._requests.labels(method if method in _METHODS else _OTHER, str(status)).inc()
+        key = (method if method in _METHODS else _OTHER, status)
+        counter = self._request_counters.get(key)
+        if counter is None:
+            counter = self._request_counters[key] = self._requests.labels(key[0], str(status))
+        counter.inc()
 
     def text(self, ledger: Ledger) -> bytes:
         """Look at a ledger, and return all numbers as Prometheus reads them."""

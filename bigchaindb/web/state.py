@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 from starlette.concurrency import run_in_threadpool
 
+from bigchaindb.exceptions import TransactionDoesNotExist
 from bigchaindb.model.status import Status
 from bigchaindb.web.bodies import Bodies
 from bigchaindb.web.intake import Intake
@@ -92,6 +93,18 @@ class Shared:
         self.intake = Intake(ledger, settings.backlog_transactions, metrics)
         self.texts: Rounds[str, str | None] = Rounds(self._texts, most=_AT_ONCE)
         self.standings: Rounds[str, Standing] = Rounds(self._standings, most=_AT_ONCE)
+
+    async def text(self, txid: str) -> str:
+        """Return the canonical signed text of a transaction, whatever its status.
+
+        Raises:
+            TransactionDoesNotExist: there is none.
+            StorageError: the database is away.
+        """
+        text = await self.texts.ask(txid)
+        if text is None:
+            raise TransactionDoesNotExist(f"there is no transaction {txid}", field="transaction_id")
+        return text
 
     def _texts(self, ids: Sequence[str]) -> list[str | None]:
         with self._metrics.storage("read"):

@@ -12,7 +12,6 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from bigchaindb import canonical
-from bigchaindb.exceptions import TransactionDoesNotExist
 from bigchaindb.model.status import Status
 from bigchaindb.node.histories import history
 from bigchaindb.node.listing import Listing
@@ -202,14 +201,7 @@ async def get_batch() -> None:
 )
 async def get_transaction(request: Request, transaction_id: Annotated[str, Path(**TRANSACTION_ID)]) -> Response:
     """Return a signed transaction, whatever its status."""
-    text = await shared_of(request).texts.ask(transaction_id)
-    if text is None:
-        raise _unknown(transaction_id)
-    return JsonText(text)
-
-
-def _unknown(txid: str) -> TransactionDoesNotExist:
-    return TransactionDoesNotExist(f"there is no transaction {txid}", field="transaction_id")
+    return JsonText(await shared_of(request).text(transaction_id))
 
 
 @router.get("/transactions", responses={200: {"model": TransactionPage}, **problems()})
