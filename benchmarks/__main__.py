@@ -6,7 +6,7 @@ import importlib
 import sys
 from typing import Final
 
-NAMES: Final = ("conditions", "ledger", "federation", "http")
+NAMES: Final = ("conditions", "ledger", "federation", "http", "soak")
 LARGE: Final = "--large"
 
 

@@ -18,7 +18,7 @@ def _found_by_its_processes(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_names_of_the_benchmarks_are_told(capsys: pytest.CaptureFixture[str]) -> None:
     for arguments in ([], ["unheard-of"], ["ledger", "unheard-of"], ["ledger", "--large"]):
         assert __main__.main(arguments) == 2
-        assert "usage: python -m benchmarks {conditions,ledger,federation,http}...\n" in capsys.readouterr().err
+        assert "usage: python -m benchmarks {conditions,ledger,federation,http,soak}...\n" in capsys.readouterr().err
 
 
 def test_the_unit_is_measured() -> None:
