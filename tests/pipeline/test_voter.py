@@ -614,6 +614,28 @@ def test_who_takes_a_no_back_that_was_counted_makes_no_liar_of_who_counted_it() 
     assert {misdeed.node for misdeed in misdeeds(b.node)} == {liar.me}
 
 
+def test_a_vote_is_not_to_be_seen_before_the_decision_that_allows_it() -> None:
+    ledger = Ledger(4, quorum=Quorum.TWO_THIRDS, connect=CrashingStorage)
+    a, *others = ledger.members
+    asset = ledger.settle(ledger.create(ALICE))
+    for member in others:
+        member.stop()
+    one = ledger.put_block(ledger.transfer(ref(asset), ALICE, BOB), by=others[0])
+    ledger.run()
+    place(ledger, *(ledger.vote(one, member, "we say so") for member in others))
+    two = ledger.put_block(ledger.transfer(ref(asset), ALICE, CAROL), by=others[0])
+    assert isinstance(a.storage, CrashingStorage)
+    a.storage.crash("append_decisions")
+    with pytest.raises(StorageUnavailable):
+        step_often(a.voter)
+    a.storage.recover()
+    assert a.vote_on(two) is None
+    a.start()
+    vote = a.vote_on(two)
+    assert vote is not None
+    assert vote.is_valid
+
+
 # --- own places and seat -----------------------------------------------------------------------------------
 
 
