@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from bigchaindb.version import __version__
-from bigchaindb.web import about, assets, blocks, metrics, outputs, statuses, streams, transactions
+from bigchaindb.web import about, assets, blocks, metrics, outputs, reference, statuses, streams, transactions
 from bigchaindb.web.description import DESCRIPTION, Operations, describe
 from bigchaindb.web.explorer.site import MOUNTED_AT, create_explorer
 from bigchaindb.web.feed import Feed
@@ -50,7 +50,7 @@ def create_app(ledger: Ledger, settings: WebSettings) -> FastAPI:
         version=__version__,
         description=DESCRIPTION,
         openapi_url=f"{API}/openapi.json",
-        docs_url=f"{API}/docs",
+        docs_url=None,
         redoc_url=None,
         # A redirect would lead to wherever the client says that this is.
         redirect_slashes=False,
@@ -78,6 +78,7 @@ def create_app(ledger: Ledger, settings: WebSettings) -> FastAPI:
     app.include_router(metrics.root)
     for router in _ROUTERS:
         app.include_router(router, prefix=API)
+    app.include_router(reference.router, prefix=API)
     app.mount(MOUNTED_AT, create_explorer(ledger))
     app.openapi = lambda: app.openapi_schema or _described(app)  # type: ignore[method-assign]
     return app
