@@ -35,6 +35,7 @@ __all__ = [
     "ReceiptNotReady",
     "StorageError",
     "StorageMismatch",
+    "StorageMissing",
     "StorageUnavailable",
     "TransactionDoesNotExist",
     "TransactionError",
@@ -194,6 +195,10 @@ class StorageUnavailable(StorageError):
 
 class StorageMismatch(StorageError):
     """The database is damaged, foreign, or of another version; it was left as it is."""
+
+
+class StorageMissing(StorageMismatch):
+    """There is no database at all where one is configured."""
 
 
 # --- over HTTP ---------------------------------------------------------------------------------------------

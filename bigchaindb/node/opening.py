@@ -13,6 +13,7 @@ import shutil
 from typing import TYPE_CHECKING
 
 from bigchaindb.crypto import SigningKey
+from bigchaindb.exceptions import StorageMissing
 from bigchaindb.model.genesis import Genesis, Quorum
 from bigchaindb.node.node import Node, create_ledger
 from bigchaindb.storage.opening import open_storage
@@ -84,11 +85,14 @@ def has_ledger(config: Config) -> bool:
     """Tell whether there is a ledger in the configured database.
 
     Raises:
-        StorageError: as `open_database`, but for a file that is not there.
+        StorageError: as `open_database`, but for a database that is not there.
     """
     if config.database.backend == "sqlite" and not config.database.file.exists():
         return False
-    storage = open_database(config)
+    try:
+        storage = open_database(config)
+    except StorageMissing:
+        return False
     try:
         return storage.genesis() is not None
     finally:

@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from bigchaindb.exceptions import ConfigurationError, StorageMismatch, StorageUnavailable
+from bigchaindb.exceptions import ConfigurationError, StorageMismatch, StorageMissing, StorageUnavailable
 from bigchaindb.storage.rethinkdb_driver import r, version_of
 from bigchaindb.storage.rethinkdb_pool import Pool
 
@@ -137,8 +137,9 @@ def open_ledger(pool: Pool, *, create: bool) -> Opened:
     missing = [name for name in TABLES if not set(TABLES[name]) <= set(tables.get(name, {"indexes": []})["indexes"])]
     missing += [name for name in TABLES if name not in tables and name not in missing]
     if missing and not create:
-        problem = f"lacks {', '.join(missing)}" if tables else "is not there"
-        raise StorageMismatch(f"{server}: the ledger {problem}: run `bigchaindb init`")
+        if not tables:
+            raise StorageMissing(f"{server}: the ledger is not there: run `bigchaindb init`")
+        raise StorageMismatch(f"{server}: the ledger lacks {', '.join(missing)}: run `bigchaindb init`")
     if missing:
         _make(pool)
     _check_format(pool, create=create)

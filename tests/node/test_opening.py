@@ -26,6 +26,7 @@ from bigchaindb.node.opening import (
     open_node,
     remove_journals,
 )
+from examples.federation.rethink import rethinkdb as database_in_rethinkdb
 from tests.onenode import OneNode, pair, public
 
 if TYPE_CHECKING:
@@ -145,3 +146,12 @@ def test_what_tests_use_is_a_node_as_an_operator_has_it(tmp_path: Path) -> None:
     with OneNode(tmp_path) as node:
         assert has_ledger(node.config)
         assert node.bigchain.get_status(node.settle(node.create("alice"))["id"]) == "valid"
+
+
+def test_where_nothing_was_made_in_rethinkdb_yet_there_is_no_ledger(rethinkdb: tuple[str, int], config: Config) -> None:
+    host, port = rethinkdb
+    with database_in_rethinkdb(f"{host}:{port}") as section:
+        elsewhere = _with(config, "database", **section)
+        assert not has_ledger(elsewhere)
+        create_database(elsewhere, time.time)
+        assert has_ledger(elsewhere)
