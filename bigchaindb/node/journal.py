@@ -17,7 +17,6 @@ Invariants:
 from __future__ import annotations
 
 import bisect
-import itertools
 import math
 import os
 from dataclasses import dataclass
@@ -40,7 +39,6 @@ __all__ = [
     "FileJournal",
     "Journal",
     "MemoryJournal",
-    "Progress",
     "entry_line",
     "read_taken",
     "start_line",
@@ -194,23 +192,8 @@ def entry_line(epoch: int, generation: int, votes: Sequence[Vote], decisions: Se
     )
 
 
-@dataclass(slots=True)
-class Progress:
-    """How far a journal was read.
-
-    Attributes:
-        lines: how many lines need not be read again.
-        starts: epoch and generation of the voters that start in these.
-        generation: the last that the head took, of what they hold.
-    """
-
-    lines: int = 0
-    starts: tuple[tuple[int, int], ...] = ()
-    generation: int = 0
-
-
 def read_taken(
-    journal: Journal, head_generation: int, head_epoch: int, progress: Progress | None = None
+    journal: Journal, head_generation: int, head_epoch: int
 ) -> Iterator[tuple[list[CastVote], list[CastDecision]]]:
     """Return what the head took, write by write, oldest first.
 
@@ -218,26 +201,19 @@ def read_taken(
         journal: read twice, line by line, so that a long one needs no memory.
         head_generation: the generation that the head is at.
         head_epoch: the epoch that the head was at before this voter raised it.
-        progress: how far the journal was read before; at the end of this it is how far it was read now.
 
     Raises:
         JournalError: a line is damaged; or the journal ends before the head's generation (it was replaced), or goes on
             behind what a crash can explain (storage was put back to an earlier state).
     """
-    progress = progress or Progress()
-    behind = progress.lines
-    if head_generation < progress.generation:
-        raise JournalError(_WENT_BACK)
-    new = [(d["epoch"], d["from_generation"]) for _, d in _documents(journal, behind) if "from_generation" in d]
-    starts = sorted((*progress.starts, *new))
+    starts = sorted((d["epoch"], d["from_generation"]) for _, d in _documents(journal) if "from_generation" in d)
     if starts and starts[-1][0] > head_epoch:
         raise JournalError(_WENT_BACK)
     if head_epoch > (starts[-1][0] if starts else 0) + _MOST_CRASHES:
         # Not to be written down: the true head, put back, would look like an earlier one for ever.
         raise JournalError(f"this node's head in storage was changed: no voter has ever been at epoch {head_epoch}")
-    reached = progress.generation
-    number = behind
-    for number, document in _documents(journal, behind):
+    reached = 0
+    for number, document in _documents(journal):
         if "from_generation" in document:
             continue
         later = bisect.bisect_right(starts, (document["epoch"], math.inf))
@@ -260,11 +236,10 @@ def read_taken(
             f"the journal ends at generation {reached}, but this node's head in storage is at {head_generation}: "
             "the journal file is missing or was replaced; bring it back, since without it this node could vote twice"
         )
-    progress.lines, progress.starts, progress.generation = number, tuple(starts), reached
 
 
-def _documents(journal: Journal, behind: int) -> Iterator[tuple[int, dict[str, Any]]]:
-    for number, line in itertools.islice(enumerate(journal.lines(), 1), behind, None):
+def _documents(journal: Journal) -> Iterator[tuple[int, dict[str, Any]]]:
+    for number, line in enumerate(journal.lines(), 1):
         yield number, _parse(line, number)
 
 

@@ -4,15 +4,14 @@ Invariants:
 
 - Order: journal, then head, then place.  What the head took is cast, and nothing else is.
 - Whoever takes the seat raises the epoch, then fills the places that the head tells of, then compares storage with the
-  journal, with all of it once in each process; whoever held the seat before finds the head changed and can cast nothing
-  more (`Fenced`).
+  journal; whoever held it before finds the head changed and can cast nothing more (`Fenced`).
 - One vote per block; votes and decisions form one chain each.
 """
 
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from bigchaindb import crypto
@@ -21,7 +20,7 @@ from bigchaindb.model.decision import Decision, Verdict
 from bigchaindb.model.timestamp import format_timestamp
 from bigchaindb.model.vote import Vote
 from bigchaindb.node.head import Head, PendingDecision
-from bigchaindb.node.journal import CastDecision, CastVote, Progress, entry_line, read_taken, start_line
+from bigchaindb.node.journal import CastVote, entry_line, read_taken, start_line
 from bigchaindb.node.view import read_vote
 from bigchaindb.storage.records import DecisionRow, VoteRow
 
@@ -30,10 +29,10 @@ if TYPE_CHECKING:
 
     from bigchaindb.crypto import SigningKey
     from bigchaindb.model.genesis import Genesis
-    from bigchaindb.node.journal import Journal
+    from bigchaindb.node.journal import CastDecision, Journal
     from bigchaindb.storage.interface import Storage
 
-__all__ = ["Ballot", "Compared", "Ruling", "Seat"]
+__all__ = ["Ballot", "Ruling", "Seat"]
 
 _TRIES: Final = 20
 _PAGE: Final = 500
@@ -64,25 +63,6 @@ class Ruling:
     block_time: str
 
 
-@dataclass(slots=True)
-class Compared:
-    """How far a process has compared storage with the journal; what one seat has, the next one need not do again.
-
-    What a seat has cast counts as compared: storage has answered with what stands in its places.
-
-    Attributes:
-        progress: how far the journal was read.
-        open_votes: the votes on blocks without a decision, by block.
-        vote: the last one.
-        decision: the last one.
-    """
-
-    progress: Progress = field(default_factory=Progress)
-    open_votes: dict[str, CastVote] = field(default_factory=dict)
-    vote: CastVote | None = None
-    decision: CastDecision | None = None
-
-
 class Seat:
     """The hold on a node's head; `take` gets one."""
 
@@ -95,7 +75,6 @@ class Seat:
         journal: Journal,
         clock: Callable[[], float],
         head: Head,
-        compared: Compared | None = None,
     ) -> None:
         """Use `take` instead."""
         self._storage = storage
@@ -105,31 +84,14 @@ class Seat:
         self._journal = journal
         self._clock = clock
         self.head = head
-        self._compared = compared or Compared()
         self._open_votes: dict[str, CastVote] = {}
         self._is_certain = True
 
     @classmethod
-    def take(  # noqa: PLR0913 - what a seat is made of
-        cls,
-        storage: Storage,
-        key: SigningKey,
-        genesis: Genesis,
-        journal: Journal,
-        clock: Callable[[], float],
-        *,
-        compared: Compared | None = None,
+    def take(
+        cls, storage: Storage, key: SigningKey, genesis: Genesis, journal: Journal, clock: Callable[[], float]
     ) -> Seat:
         """Take the seat from whoever holds it.
-
-        Args:
-            storage: an open database.
-            key: this node's.
-            genesis: the ledger's beginning.
-            journal: this node's, of this ledger.
-            clock: Unix seconds.
-            compared: what earlier seats of the same process over the same journal have compared; it is brought up to
-                date by this one.  Without it, all is compared.
 
         Raises:
             JournalError: storage contradicts the journal, or the journal does not reach the head.
@@ -144,7 +106,7 @@ class Seat:
                 break
         else:
             raise Fenced("the head of this node changes all the time: is another voter running with its key?")
-        seat = cls(storage, key, ledger=genesis.block.id, journal=journal, clock=clock, head=head, compared=compared)
+        seat = cls(storage, key, ledger=genesis.block.id, journal=journal, clock=clock, head=head)
         seat._fill(head)
         try:
             seat._compare_with_journal()
@@ -153,7 +115,6 @@ class Seat:
                 raise Fenced("another voter has taken this node's seat meanwhile") from error
             raise
         journal.append(start_line(head.epoch, head.generation))
-        seat._compared.progress.lines += 1
         return seat
 
     def backed(self, block_ids: Collection[str]) -> set[str]:
@@ -211,16 +172,9 @@ class Seat:
         self.head = head
         self._is_certain = True
         for vote in votes:
-            cast = CastVote(vote.block_id, vote.is_valid, crypto.hash_data(vote.text))
-            self._open_votes[vote.block_id] = self._compared.vote = cast
+            self._open_votes[vote.block_id] = CastVote(vote.block_id, vote.is_valid, crypto.hash_data(vote.text))
         for decision in decisions:
             self._open_votes.pop(decision.block_id, None)
-            is_valid = decision.verdict is Verdict.VALID
-            text_hash = crypto.hash_data(decision.text)
-            self._compared.decision = CastDecision(decision.sequence, decision.block_id, is_valid, text_hash)
-        # Lines that a fenced voter has written between would only be read once more.
-        self._compared.progress.lines += 1
-        self._compared.progress.generation = head.generation
 
     def _sign_votes(self, head: Head, ballots: Sequence[Ballot]) -> tuple[Head, list[Vote]]:
         votes = []
@@ -302,24 +256,16 @@ class Seat:
     # --- the journal -----------------------------------------------------------------------------------------
 
     def _compare_with_journal(self) -> None:
-        """Check that what this node has cast stands in storage, and learn which votes are open.
-
-        What this process has compared already is left out, but for the votes that are open.
+        """Check that everything this node has cast stands in storage, and learn which votes are open.
 
         Raises:
             JournalError: naming the first vote or decision that does not.
         """
-        before = self._compared
-        progress = replace(before.progress)
         votes: list[CastVote] = []
         decisions: list[CastDecision] = []
-        last_vote, last_decision = before.vote, before.decision
-        known = list(before.open_votes.values())
-        for first in range(0, len(known), _PAGE):
-            self._compare(known[first : first + _PAGE], [])
-        for cast_votes, cast_decisions in read_taken(
-            self._journal, self.head.generation, self.head.epoch - 1, progress
-        ):
+        last_vote: CastVote | None = None
+        last_decision: CastDecision | None = None
+        for cast_votes, cast_decisions in read_taken(self._journal, self.head.generation, self.head.epoch - 1):
             votes += cast_votes
             decisions += cast_decisions
             last_vote = cast_votes[-1] if cast_votes else last_vote
@@ -329,8 +275,6 @@ class Seat:
                 votes, decisions = [], []
         self._compare(votes, decisions)
         self._compare_head(last_vote, last_decision)
-        before.progress, before.open_votes = progress, self._open_votes
-        before.vote, before.decision = last_vote, last_decision
 
     def _compare_head(self, vote: CastVote | None, decision: CastDecision | None) -> None:
         """Check that the head goes on from what was cast last, so that nobody can make the node fork its chains."""

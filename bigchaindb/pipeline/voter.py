@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from bigchaindb.model.vote import Vote
     from bigchaindb.node.journal import Journal
     from bigchaindb.node.node import Node
-    from bigchaindb.node.seat import Compared
     from bigchaindb.storage.records import StoredBlock
 
 __all__ = ["Voter"]
@@ -64,23 +63,20 @@ class _Open:
 class Voter:
     """One node's voter; `step` does what there is to do."""
 
-    def __init__(
-        self, node: Node, journal: Journal, said: set[str] | None = None, compared: Compared | None = None
-    ) -> None:
+    def __init__(self, node: Node, journal: Journal, said: set[str] | None = None) -> None:
         """Take the node's seat.
 
         Args:
             node: whose voter it is.
             journal: what it has cast.
             said: what this process has logged, and logs only once; it outlives the voter.
-            compared: what this process has compared, as `Seat.take` says; it outlives the voter too.
 
         Raises:
             JournalError: storage contradicts what this node has cast.
         """
         self._node = node
         self._storage = node.storage
-        self._seat = Seat.take(node.storage, node.key, node.genesis, journal, node.clock, compared=compared)
+        self._seat = Seat.take(node.storage, node.key, node.genesis, journal, node.clock)
         node.view.backing = self._seat.backed
         node.sight_genesis()
         self._open: dict[str, _Open] = {}

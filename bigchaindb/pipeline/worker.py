@@ -30,7 +30,6 @@ from bigchaindb.exceptions import (
 from bigchaindb.logs import set_up_logging
 from bigchaindb.node.journal import FileJournal
 from bigchaindb.node.opening import open_node
-from bigchaindb.node.seat import Compared
 from bigchaindb.orders import FATAL, read_order, when_input_ends
 from bigchaindb.pipeline.builder import Builder
 from bigchaindb.pipeline.voter import Voter
@@ -130,8 +129,7 @@ def main(role: str) -> int:
 def _voter_maker(journal_path: Path) -> Callable[[Node], Worker]:
     journal = FileJournal(journal_path)  # one for the whole process, however often the voter starts afresh
     said: set[str] = set()
-    compared = Compared()
-    return lambda node: Voter(node, journal, said, compared)
+    return lambda node: Voter(node, journal, said)
 
 
 def _builder_maker(config: Config) -> Callable[[Node], Worker]:

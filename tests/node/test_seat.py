@@ -14,7 +14,7 @@ from bigchaindb.model.genesis import Genesis, Quorum
 from bigchaindb.model.vote import Vote
 from bigchaindb.node.head import Head
 from bigchaindb.node.journal import MemoryJournal
-from bigchaindb.node.seat import Ballot, Compared, Ruling, Seat
+from bigchaindb.node.seat import Ballot, Ruling, Seat
 from bigchaindb.storage.memory import MemoryDatabase, MemoryStorage
 from bigchaindb.storage.records import DecisionRow, VoteRow
 from tests.crashes import CrashingStorage
@@ -48,9 +48,9 @@ class Desk:
     def connect(self) -> CrashingStorage:
         return CrashingStorage(self.database)
 
-    def take(self, storage: MemoryStorage | None = None, compared: Compared | None = None) -> Seat:
-        """Take the seat as a new process does, or as one that has compared something already."""
-        return Seat.take(storage or self.connect(), NODE, GENESIS, self.journal, Clock(), compared=compared)
+    def take(self, storage: MemoryStorage | None = None) -> Seat:
+        """Take the seat as a new process does."""
+        return Seat.take(storage or self.connect(), NODE, GENESIS, self.journal, Clock())
 
     def cast(self, seat: Seat, ballots: Sequence[Ballot] = (), rulings: Sequence[Ruling] = ()) -> None:
         with seat.advance(ballots, rulings):
@@ -351,90 +351,6 @@ def test_long_journals_are_compared_to_the_end(desk: Desk) -> None:
     del desk.database.contents.votes[many[-1]]
     with pytest.raises(JournalError, match=f"vote on block {many[-1]} is gone"):
         desk.take()
-
-
-class Counting(MemoryStorage):
-    """Counts the votes and decisions that are read."""
-
-    def __init__(self, shared: MemoryDatabase) -> None:
-        super().__init__(shared)
-        self.count = 0
-
-    def votes(self, block_ids: Sequence[str]) -> dict[str, dict[str, str]]:
-        self.count += len(block_ids)
-        return super().votes(block_ids)
-
-    def decisions(self, node: str, after_sequence: int, limit: int) -> list[DecisionRow]:
-        rows = super().decisions(node, after_sequence, limit)
-        self.count += len(rows)
-        return rows
-
-
-def test_what_a_process_has_compared_it_does_not_read_again(desk: Desk) -> None:
-    many = [f"{i:064x}" for i in range(600)]
-    seat = desk.take()
-    for block_id in many:
-        desk.cast(seat, yes(block_id), valid(block_id))
-    desk.cast(seat, yes(ONE))
-    compared = Compared()
-    desk.take(first := Counting(desk.database), compared)
-    assert first.count >= 2 * len(many)
-    lines = len(list(desk.journal.lines()))
-    for _ in range(3):
-        seat = desk.take(again := Counting(desk.database), compared)
-        assert again.count <= 3  # the vote that is open, and the last decision
-        assert seat.backed([ONE, TWO]) == {ONE}
-    for block_id in (TWO, THREE):
-        desk.cast(seat, yes(block_id), valid(block_id))
-    seat = desk.take(again := Counting(desk.database), compared)
-    assert again.count <= 3
-    assert compared.progress.lines == len(list(desk.journal.lines())) > lines
-    assert seat.backed([ONE, TWO, THREE]) == {ONE}
-    assert desk.take().backed([ONE, TWO, THREE]) == {ONE}
-
-
-def test_what_may_not_have_been_cast_is_read_again(desk: Desk) -> None:
-    compared = Compared()
-    for verb in ("swap_register", "place_votes"):
-        storage = desk.connect()
-        seat = desk.take(storage, compared)
-        desk.cast(seat, yes(ONE), valid(ONE))
-        storage.crash(verb)
-        with pytest.raises(StorageUnavailable):
-            desk.cast(seat, yes(TWO))
-        assert desk.take(compared=compared).vote_on(TWO) is (None if verb == "swap_register" else True)
-        desk.connect().drop()
-        desk.database, desk.journal, compared = MemoryDatabase(), MemoryJournal(), Compared()
-
-
-def test_a_process_that_has_compared_all_still_finds_open_votes_changed_and_an_earlier_head(desk: Desk) -> None:
-    compared = Compared()
-    seat = desk.take(compared=compared)
-    earlier = dict(desk.database.contents.registers)
-    desk.cast(seat, yes(ONE, TWO), valid(TWO))
-    desk.cast(seat, yes(THREE))
-    text = desk.votes[ONE].text
-    desk.put_vote(ONE, "junk")
-    with pytest.raises(JournalError, match=f"this node's vote on block {ONE} was changed in storage"):
-        desk.take(compared=compared)
-    desk.put_vote(ONE, text)
-    registers = desk.database.contents.registers
-    desk.database.contents.registers = earlier
-    with pytest.raises(JournalError, match="put back to an earlier state"):
-        desk.take(compared=compared)
-    desk.database.contents.registers = registers
-    desk.take(compared=compared)
-
-
-def test_a_decided_vote_that_is_gone_is_found_by_the_next_process(desk: Desk) -> None:
-    compared = Compared()
-    seat = desk.take(compared=compared)
-    desk.cast(seat, yes(ONE), valid(ONE))
-    desk.cast(seat, yes(TWO))
-    del desk.database.contents.votes[ONE]
-    desk.take(compared=compared)
-    with pytest.raises(JournalError, match="is gone from storage"):
-        desk.take(compared=Compared())
 
 
 def test_a_journal_that_is_missing_stops_the_node(desk: Desk) -> None:
