@@ -80,16 +80,22 @@ def dumps(value: Any, where: str = "value") -> str:
     except (TypeError, ValueError, RecursionError, OverflowError) as error:
         _walk(value, where)
         raise InvalidValue(f"{where}: {_shorten(str(error))}", field=where) from error
-    if _LONG_RUN in text.encode().translate(_SAME_DIGITS) or _is_too_deep(text):
-        _walk(value, where)
+    if text.count("{") + text.count("[") > MAX_DEPTH or _has_long_run(text.encode()):
+        # Most such runs are in hashes, and most such brackets beside each other.
+        bare = _STRING.sub("", text).encode()
+        if _has_long_run(bare) or _is_too_deep(bare):
+            _walk(value, where)
     return text
 
 
-def _is_too_deep(text: str) -> bool:
-    """Tell whether a JSON text has more than `MAX_DEPTH` levels."""
-    if text.count("{") + text.count("[") <= MAX_DEPTH:
-        return False
-    brackets = _STRING.sub("", text).encode().translate(_ROUND, _NO_BRACKETS)
+def _has_long_run(text: bytes) -> bool:
+    """Tell whether somewhere are as many digits as the largest integer has."""
+    return _LONG_RUN in text.translate(_SAME_DIGITS)
+
+
+def _is_too_deep(bare: bytes) -> bool:
+    """Tell whether a JSON text without its strings has more than `MAX_DEPTH` levels."""
+    brackets = bare.translate(_ROUND, _NO_BRACKETS)
     for _ in range(MAX_DEPTH):
         if not brackets:
             break
