@@ -39,7 +39,7 @@ setup(
         "python-rapidjson>=1.20",
         "rethinkdb>=2.4.10",
         "starlette>=0.49.1",
-        "uvicorn>=0.38",
+        "uvicorn>=0.52.4",
         'uvloop>=0.22; platform_system != "Windows"',
         "websockets>=15.0",
     ],

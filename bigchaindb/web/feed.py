@@ -104,6 +104,7 @@ class Feed:
         self._stopping = threading.Event()
         self._executor = ThreadPoolExecutor(_THREADS, thread_name_prefix="feed")
         self._complaint = ""
+        self._complaining = threading.Lock()
         self._ended = False
         self._waiting: set[asyncio.Future[None]] = set()
         self._readers = 0
@@ -319,10 +320,11 @@ class Feed:
 
     def _complain(self, error: BigchainDBError) -> None:
         self._ledger.doubt()
-        # That the database is away, the ledger says.
-        if not isinstance(error, StorageUnavailable) and str(error) != self._complaint:
-            self._complaint = str(error)
-            _log.error("nobody is told of events: %s", error)
+        with self._complaining:
+            # That the database is away, the ledger says.
+            if not isinstance(error, StorageUnavailable) and str(error) != self._complaint:
+                self._complaint = str(error)
+                _log.error("nobody is told of events: %s", error)
 
     def _follow(self) -> None:
         node = self._ledger.node

@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bigchaindb.exceptions import InvalidValue, StorageUnavailable
+from bigchaindb.exceptions import InvalidValue, StorageMismatch, StorageUnavailable
 from bigchaindb.node.events import EventLog
+from bigchaindb.node.view import settled_register
 from bigchaindb.web import feed as feed_module
 from bigchaindb.web import frames
 from bigchaindb.web.feed import Feed, Position
@@ -410,21 +411,23 @@ def test_a_feed_may_begin_while_the_database_is_away(ledger: Ledger) -> None:
 
 def test_what_storage_may_not_do_is_logged_once(ledger: Ledger, hall: Hall, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("ERROR", "bigchaindb")
-    reader = hall.reader()
-    asset = ledger.create(ALICE)
-    ledger.write(asset)
-    ledger.first.builder.step()
-    contents = ledger.database.contents
-    key_of_block, block = next((k, b) for k, b in contents.blocks.items() if asset.id in b.transaction_ids)
-    while not ledger.first.storage.decisions(ledger.first.me, 0, 1):
-        ledger.first.voter.step()
-        if ledger.first.storage.decisions(ledger.first.me, 0, 1):
-            del contents.blocks[key_of_block]
-    assert reader.nothing()
-    assert reader.nothing()
-    contents.blocks[key_of_block] = block
-    assert reader.take(1) == [asset.id]
-    assert len([r for r in caplog.records if "is gone from storage" in r.getMessage()]) <= 1
+    creates(ledger, 1)
+    listening, behind = hall.reader(), hall.reader("0")
+    swap_settled(ledger, "1", "junk")
+    with pytest.raises(StorageMismatch, match="holds no number"):
+        hall.reader()
+    assert listening.nothing()
+    assert behind.nothing()
+    swap_settled(ledger, "junk", "1")
+    made = creates(ledger, 1)
+    assert listening.take(1) == ids(made)
+    messages = [record.getMessage() for record in caplog.records]
+    assert len(messages) == 1
+    assert "nobody is told of events: register settled/" in messages[0]
+
+
+def swap_settled(ledger: Ledger, expected: str, text: str) -> None:
+    assert ledger.first.storage.swap_register(settled_register(ledger.first.me), expected, text)
 
 
 # --- the end -----------------------------------------------------------------------------------------------
