@@ -5,7 +5,8 @@ Invariants:
 - What is typed in `shell` runs the command line of the package under test, as `bigchaindb`.  The reader has it already:
   of a command that installs it first, the last part is run.
 - `bigchaindb start`, alone in its block, goes on in a shell of its own until the reader leaves.
-- A node of theirs listens on a port that is free here; in what they type and see it is the usual one.
+- A node of theirs listens on a port that is free here; in what they type and see it is the usual one.  One with a
+  configuration of its own listens where that says.
 - Every wait is bounded.
 """
 
@@ -44,6 +45,7 @@ __all__ = ["HOME", "Reader"]
 HOME: Final = "/home/you"
 # Where pages say that the node is.
 ADDRESS: Final = "localhost:9984"
+BIND: Final = "BIGCHAINDB_SERVER_BIND"
 _START: Final = re.compile(r"bigchaindb (--config \S+ )?start\n")
 _INSTALLED: Final = "&& .venv/bin/"
 _COMMAND_SECONDS: Final = 60.0
@@ -66,7 +68,7 @@ class Reader:
                 monkeypatch.delenv(name)
         monkeypatch.setenv("HOME", str(self._home))
         self._address = _free_address()
-        monkeypatch.setenv("BIGCHAINDB_SERVER_BIND", self._address)
+        monkeypatch.setenv(BIND, self._address)
         # The package under test must be found from any directory, as an installed one is.
         monkeypatch.setenv("PYTHONPATH", str(ROOT))
         monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
@@ -108,7 +110,9 @@ class Reader:
     def _shell(self, source: str, expected: str) -> str:
         source = source.rpartition(_INSTALLED)[2]
         if _START.fullmatch(source):
-            self._nodes.append(_Node(source, self._home))
+            unset = {BIND} if "--config" in source else set()
+            environment = {name: value for name, value in os.environ.items() if name not in unset}
+            self._nodes.append(_Node(source, self._home, environment))
             return self._nodes[-1].read(expected.count("\n"))
         return subprocess.run(
             ["/bin/sh", "-c", source],
@@ -136,12 +140,13 @@ def _display(value: object) -> None:
 class _Node:
     """`bigchaindb start`, running."""
 
-    def __init__(self, command: str, directory: Path) -> None:
+    def __init__(self, command: str, directory: Path, environment: dict[str, str]) -> None:
         self._lines: list[str] = []
         self._more = threading.Condition()
         self._process = subprocess.Popen(
             ["/bin/sh", "-c", f"exec {command}"],
             cwd=directory,
+            env=environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
