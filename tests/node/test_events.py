@@ -204,6 +204,23 @@ def test_a_decision_that_this_node_has_not_signed_is_not_told(ledger: Ledger) ->
         everything(log_of(ledger))
 
 
+def test_what_is_no_decision_is_not_told(ledger: Ledger) -> None:
+    ledger.settle(ledger.create(ALICE))
+    rows = ledger.database.contents.decisions[ledger.first.me]
+    rows[1] = replace(rows[1], text="junk")
+    with pytest.raises(StorageMismatch, match="decision 1"):
+        everything(log_of(ledger))
+
+
+def test_a_transaction_that_is_gone_and_was_never_settled_is_missed(ledger: Ledger) -> None:
+    asset = ledger.create(ALICE)
+    decide(ledger, seen(ledger, asset))
+    assert told_ids(log_of(ledger)) == [asset.id]
+    del ledger.database.contents.texts[asset.id]
+    with pytest.raises(StorageMismatch, match=f"transaction {asset.id}, decided valid, is gone"):
+        everything(log_of(ledger))
+
+
 def test_a_decision_about_another_block_is_not_told(ledger: Ledger) -> None:
     ledger.settle(ledger.create(ALICE))
     other = seen(ledger, ledger.create(BOB))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import socket
@@ -18,11 +19,13 @@ from websockets.typing import Origin
 
 from bigchaindb.web import feed as feed_module
 from bigchaindb.web import streams, wire
+from bigchaindb.web.app import create_app
+from bigchaindb.web.state import WebSettings
 from tests.ledgers import Ledger, key, public, ref
-from tests.web.serving import HANG_SECONDS, PATH, Away, Served, taken
+from tests.web.serving import HANG_SECONDS, PATH, Away, Served, taken, web_ledger
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, MutableMapping
 
     from bigchaindb.model.transaction import Transaction
 
@@ -401,6 +404,28 @@ def test_streams_outlive_a_database_that_is_away(
             Away.away.discard(ledger.database)
         assert taken(websocket, 2) == ids(made)[1:]
         assert events.take(3) == ids(made)
+
+
+def test_a_server_that_cannot_send_frames_as_they_are_is_not_used(ledger: Ledger) -> None:
+    app = create_app(web_ledger(ledger), WebSettings(transaction_bytes=1, backlog_transactions=1))
+    sent: list[MutableMapping[str, Any]] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "websocket.connect"}
+
+    async def send(message: MutableMapping[str, Any]) -> None:
+        sent.append(message)
+
+    async def connect_without() -> None:
+        scope = {"type": "websocket", "path": PATH, "query_string": b"", "headers": [], "extensions": {}}
+        try:
+            await app(scope, receive, send)
+        finally:
+            await app.state.feed.stop()
+
+    with pytest.raises(RuntimeError, match="must be served by"):
+        asyncio.run(connect_without())
+    assert sent == []
 
 
 def test_streams_are_in_the_document_of_the_api(served: Served) -> None:
