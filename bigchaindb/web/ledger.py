@@ -2,8 +2,10 @@
 
 Invariants:
 
-- While the database is away whoever asks is told so at once, with `StorageUnavailable`; nobody waits for it in a queue.
-- It is opened by one thread at a time, and tried again after a bounded, growing delay.
+- While the database is away whoever asks is told so at once, with `StorageUnavailable`; only while it is being opened
+  does anybody wait, a moment.
+- It is opened by one thread at a time, and tried again after a bounded, growing delay.  What was just opened is not
+  opened anew: an error has to come back before it counts.
 - Threads that still use what was open before are not disturbed: it is closed when the next is replaced in turn.
 """
 
@@ -15,7 +17,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from bigchaindb.exceptions import StorageUnavailable
+from bigchaindb.exceptions import LedgerError, StorageError, StorageUnavailable
 from bigchaindb.node.queries import Queries
 
 if TYPE_CHECKING:
@@ -27,6 +29,8 @@ __all__ = ["Ledger"]
 
 _FIRST_RETRY_SECONDS: Final = 0.1
 _LAST_RETRY_SECONDS: Final = 2.0
+_REST_SECONDS: Final = 5.0
+_PATIENCE_SECONDS: Final = 0.5
 _OPENING: Final = StorageUnavailable("the database is being opened; ask again in a moment")
 
 _log = logging.getLogger(__name__)
@@ -86,11 +90,16 @@ class Ledger:
             self._doubted = True
 
     def _current(self) -> _Opened:
-        if self._doubted and time.monotonic() >= self._retry_at and self._lock.acquire(blocking=False):
-            try:
-                self._reopen()
-            finally:
-                self._lock.release()
+        if self._doubted and time.monotonic() >= self._retry_at:
+            # Whoever still has the one before need not wait for the next.
+            patience = 0.0 if self._opened else _PATIENCE_SECONDS
+            if self._lock.acquire(timeout=patience):
+                try:
+                    # Somebody else may have been at it meanwhile.
+                    if self._doubted and time.monotonic() >= self._retry_at:
+                        self._reopen()
+                finally:
+                    self._lock.release()
         opened = self._opened
         if opened is None:
             raise StorageUnavailable(str(self._problem)) from self._problem
@@ -98,21 +107,28 @@ class Ledger:
 
     def _reopen(self) -> None:
         was_away = self._opened is None and self._problem is not _OPENING
-        self._retry_at = time.monotonic() + self._retry_seconds
-        self._retry_seconds = min(_LAST_RETRY_SECONDS, 2 * self._retry_seconds)
         try:
             node = self._open()
         except StorageUnavailable as error:
             if not was_away:
                 _log.warning("database is away: %s", error)
             self._problem = error
+            self._rest()
             self._replace(None)
             return
+        except (StorageError, LedgerError):
+            self._rest()
+            raise
         if was_away:
             _log.info("database is back")
         self._replace(_Opened(node, Queries(node)))
         self._doubted = False
+        self._retry_at = time.monotonic() + _REST_SECONDS
         self._retry_seconds = _FIRST_RETRY_SECONDS
+
+    def _rest(self) -> None:
+        self._retry_at = time.monotonic() + self._retry_seconds
+        self._retry_seconds = min(_LAST_RETRY_SECONDS, 2 * self._retry_seconds)
 
     def _replace(self, opened: _Opened | None) -> None:
         if self._before is not None:

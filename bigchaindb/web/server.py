@@ -16,12 +16,14 @@ import logging
 import resource
 import signal
 import socket
+import threading
 import time
 from typing import TYPE_CHECKING, Final
 
 import uvicorn
 
 from bigchaindb.config import parse
+from bigchaindb.exceptions import LedgerError, StorageError
 from bigchaindb.logs import set_up_logging
 from bigchaindb.node.opening import open_node
 from bigchaindb.orders import read_order, when_input_ends
@@ -45,6 +47,7 @@ _KEEP_ALIVE_SECONDS: Final = 20
 _GRACE_SECONDS: Final = 2
 _STREAMS_SECONDS: Final = 0.5
 _SWEEP_TICKS: Final = 10
+_OPEN_SECONDS: Final = 1.0
 
 _log = logging.getLogger(__name__)
 
@@ -123,6 +126,7 @@ def main() -> int:
 
     signal.signal(signal.SIGTERM, stop)
     when_input_ends(stop)
+    _open_soon(ledger)
     # What is there now stays, and need not be looked through again and again.
     gc.freeze()
     _log.info("running")
@@ -131,6 +135,18 @@ def main() -> int:
     finally:
         ledger.close()
     return 0
+
+
+def _open_soon(ledger: Ledger) -> None:
+    """Open the ledger before anybody asks for it, if it does not take long; where it is away, they will be told."""
+
+    def open_() -> None:
+        with contextlib.suppress(StorageError, LedgerError):
+            _ = ledger.node
+
+    opening = threading.Thread(target=open_, daemon=True)
+    opening.start()
+    opening.join(_OPEN_SECONDS)
 
 
 def _serve(server: Server, sockets: Sequence[socket.socket]) -> None:

@@ -87,10 +87,11 @@ def test_what_was_doubted_is_opened_anew_and_the_old_one_serves_who_still_uses_i
 ) -> None:
     ledger = Ledger(opening)
     first = ledger.node
-    for tick, count in ((1, 2), (2, 3)):
+    for tick, count in ((1, 1), (6, 2), (7, 2), (12, 3)):
         now(tick)
         ledger.doubt()
         assert len({id(ledger.node) for _ in range(3)}) == 1
+        # An error right after it was opened is no reason to open it again.
         assert opening.tries == count
     second, third = opening.opened[1:]
     assert ledger.node is third
@@ -108,12 +109,12 @@ def test_while_it_cannot_be_opened_anew_nobody_gets_the_old_one(opening: Opening
     _ = ledger.node
     opening.error = StorageUnavailable("gone")
     ledger.doubt()
-    now(1)
+    now(10)
     for _ in range(3):
         with pytest.raises(StorageUnavailable, match="gone"):
             _ = ledger.node
     opening.error = None
-    now(10)
+    now(20)
     assert ledger.node is opening.opened[1]
     ledger.close()
 
@@ -131,7 +132,10 @@ def test_another_ledger_in_its_place_is_told_as_such_and_tried_again(
     ledger.close()
 
 
-def test_one_thread_opens_it_and_the_others_do_not_wait(opening: Opening) -> None:
+def test_one_thread_opens_it_and_the_others_wait_a_moment_only(
+    opening: Opening, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bigchaindb.web.ledger._PATIENCE_SECONDS", 0.01)
     entered, go_on = threading.Event(), threading.Event()
 
     def slow() -> Node:
@@ -149,4 +153,26 @@ def test_one_thread_opens_it_and_the_others_do_not_wait(opening: Opening) -> Non
     thread.join(HANG_SECONDS)
     until(lambda: ledger.node is opening.opened[0], HANG_SECONDS)
     assert opening.tries == 1
+    ledger.close()
+
+
+def test_who_comes_while_it_is_opened_gets_it_too(opening: Opening, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bigchaindb.web.ledger._PATIENCE_SECONDS", HANG_SECONDS)
+    entered, go_on = threading.Event(), threading.Event()
+
+    def slow() -> Node:
+        entered.set()
+        assert go_on.wait(HANG_SECONDS)
+        return opening()
+
+    ledger = Ledger(slow)
+    got: list[Node] = []
+    threads = [threading.Thread(target=lambda: got.append(ledger.node)) for _ in range(5)]
+    for thread in threads:
+        thread.start()
+    assert entered.wait(HANG_SECONDS)
+    go_on.set()
+    for thread in threads:
+        thread.join(HANG_SECONDS)
+    assert got == [opening.opened[0]] * 5
     ledger.close()
