@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import socket
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,13 +17,16 @@ import pytest
 from bigchaindb.crypto import SigningKey
 from tests.acceptance.machine import Machine, Running, group_members, until
 from tests.onenode import private, public
+from tests.rethink import new_name, own_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from bigchaindb import Bigchain
 
-HANG_SECONDS = 30.0
+HANG_SECONDS = 60.0
+# Absurdly much: who waits for a database that is away would wait longer.
+PROMPT_SECONDS = 20.0
 API = "/api/v1"
 TOKEN = "correct-horse-battery-staple"
 
@@ -214,3 +218,42 @@ def test_a_private_key_is_in_no_log_and_no_argument(initialised: Machine, runnin
     for pid in group_members(running.process.pid):
         assert secret.encode() not in Path(f"/proc/{pid}/cmdline").read_bytes()
         assert secret.encode() not in Path(f"/proc/{pid}/environ").read_bytes()
+
+
+# --- while the database is away ----------------------------------------------------------------------------
+
+
+def test_while_rethinkdb_is_away_it_says_so_at_once_and_afterwards_it_goes_on(machine: Machine) -> None:
+    with own_server() as server:
+        machine.environment |= {
+            "BIGCHAINDB_DATABASE_BACKEND": "rethinkdb",
+            "BIGCHAINDB_DATABASE_HOST": "127.0.0.1",
+            "BIGCHAINDB_DATABASE_PORT": str(server.port),
+            "BIGCHAINDB_DATABASE_NAME": new_name(),
+        }
+        assert machine.run("configure", "-y").returncode == 0
+        assert machine.run("init").returncode == 0
+        with machine.node() as running, httpx.Client(base_url=url_of(running), timeout=HANG_SECONDS) as client:
+            with machine.bigchain() as b:
+                first, second = (signed_create(b, "alice", number) for number in range(2))
+            sent = client.post(f"{API}/transactions", params={"mode": "valid"}, json=first)
+            assert (sent.status_code, sent.json()["status"]) == (200, "valid")
+            server.kill()
+            for request in (
+                client.build_request("GET", "/readyz"),
+                client.build_request("GET", f"{API}/transactions/{first['id']}"),
+                client.build_request("POST", f"{API}/transactions", json=second),
+                client.build_request("POST", f"{API}/transactions/batch", json=[second]),
+            ):
+                start = time.monotonic()
+                answer = client.send(request)
+                assert (answer.status_code, answer.json()["error"]) == (503, "unavailable"), request.url
+                assert int(answer.headers["retry-after"]) > 0
+                assert time.monotonic() - start < PROMPT_SECONDS
+            assert client.get("/healthz").status_code == 200
+            assert "bigchaindb_database_up 0.0" in client.get("/metrics").text
+            server.start()
+            until(lambda: client.get("/readyz").status_code == 200, HANG_SECONDS)
+            until(lambda: client.get(f"{API}/transactions/{first['id']}").json() == first, HANG_SECONDS)
+            until(lambda: client.post(f"{API}/transactions", json=second).status_code == 202, HANG_SECONDS)
+            until(lambda: _status(client, second["id"]) == "valid", HANG_SECONDS)
