@@ -35,6 +35,7 @@ STATUS = {
     "TransactionError": 422,
     "StorageUnavailable": 503,
     "StorageMismatch": 503,
+    "StorageMissing": 503,
     "StorageError": 503,
     "LedgerError": 503,
     "FederationMismatch": 503,
