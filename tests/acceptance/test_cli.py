@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from bigchaindb import Bigchain
     from tests.acceptance.machine import Machine
 
+PROCESSES = ["supervisor", "builder", "voter", "web"]
 COMMANDS = ["configure", "init", "start", "show-config", "export-my-pubkey", "drop", "status"]
 
 
@@ -220,7 +221,7 @@ def test_a_signal_stops_everything_within_five_seconds(
     initialised: Machine, number: signal.Signals, whole_group: bool
 ) -> None:
     running = initialised.start()
-    until(lambda: len(group_members(running.process.pid)) == 3, 30)
+    until(lambda: len(group_members(running.process.pid)) == len(PROCESSES), 30)
     began = time.monotonic()
     if whole_group:
         os.killpg(running.process.pid, number)  # as Ctrl-C in a terminal does
@@ -262,7 +263,7 @@ def test_a_dead_worker_is_started_again(initialised: Machine, role: str) -> None
 
 def test_workers_do_not_outlive_a_killed_supervisor(initialised: Machine) -> None:
     running = initialised.start()
-    until(lambda: len(group_members(running.process.pid)) == 3, 30)
+    until(lambda: len(group_members(running.process.pid)) == len(PROCESSES), 30)
     running.process.kill()
     running.process.wait()
     until(lambda: not group_members(running.process.pid), 5)
