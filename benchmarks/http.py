@@ -86,7 +86,7 @@ def empty_server() -> Iterator[int]:
 def _post(
     ledger: Bigchain, port: int, transactions: Sequence[dict[str, Any]], batch: int
 ) -> tuple[Knocked, float, float]:
-    """Post transactions; return what came of it, how many per second were decided, from the first to the last, and V."""
+    """Post transactions; return what came of it, how many per second were decided from first to last, and V."""
     if batch == 1:
         requests = [post(f"{_API}/transactions", json.dumps(tx).encode()) for tx in transactions]
     else:
