@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from bigchaindb.version import __version__
-from bigchaindb.web.intake import MAX_BATCH
+from bigchaindb.web.batches import MAX_BATCH
 from bigchaindb.web.schemas import About, Health, problems
 from bigchaindb.web.state import API, ask
 

@@ -18,7 +18,7 @@ from bigchaindb.web.access import check_may_create
 from bigchaindb.web.intake import Sent
 from bigchaindb.web.schemas import AcceptedAsset, NewAsset, json_body, problems
 from bigchaindb.web.state import shared_of
-from bigchaindb.web.transactions import BODY_ROOM, Posting, accepted, answer_accepted
+from bigchaindb.web.transactions import BODY_ROOM, Posting, accepted, answer_accepted, as_text
 
 if TYPE_CHECKING:
     from bigchaindb.node.node import Node
@@ -53,16 +53,14 @@ async def post_asset(request: Request, how: Annotated[Posting, Query()]) -> Resp
     """
     shared = shared_of(request)
     check_may_create(request, shared.settings)
-    most_bytes = BODY_ROOM * shared.settings.transaction_bytes
-    with shared.bodies.room(request, most_bytes):
-        body = await shared.bodies.read(request, most_bytes)
-        (verdict,) = await shared.intake.submit(Sent(len(body), lambda node: [_create(node, body)]))
+    async with shared.bodies.of(request, BODY_ROOM * shared.settings.transaction_bytes) as body:
+        (verdict,) = await shared.intake.submit(Sent(len(body), lambda: [as_text(body)], _create, with_text=True))
     return await answer_accepted(request, verdict, how.mode, transaction=verdict.text)
 
 
-def _create(node: Node, body: bytes) -> Transaction:
+def _create(text: str, node: Node) -> Transaction:
     """Return the signed CREATE that a body asks for."""
-    wanted = _shape.fields(canonical.loads(body, "document"), "document", {"new_owners"}, {"payload", "timestamp"})
+    wanted = _shape.fields(canonical.loads(text, "document"), "document", {"new_owners"}, {"payload", "timestamp"})
     owners = wanted["new_owners"]
     timestamp = wanted.get("timestamp")
     unsigned = create_transaction(

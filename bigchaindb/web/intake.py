@@ -1,10 +1,11 @@
-"""Taking transactions in: what many clients send at the same time is checked and stored in one go.
+"""Taking transactions in: what many clients send at the same time is checked and stored together.
 
 Invariants:
 
 - A transaction is accepted only when it is durable, as `Node.write` has it; what is refused was not stored.
 - What is valid already is not stored again, so nobody fills the backlog by repeating it.
 - No more is taken while the backlog is full; what is asked for then costs no signature check.
+- One thread parses, a bounded number of bytes at a time: JSON takes twenty times the memory once it is parsed.
 """
 
 from __future__ import annotations
@@ -12,16 +13,10 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from bigchaindb import canonical
-from bigchaindb.exceptions import (
-    BigchainDBError,
-    InvalidValue,
-    StorageError,
-    TransactionError,
-    TransactionMalformed,
-)
+from bigchaindb.exceptions import BigchainDBError, InvalidValue, StorageError, TransactionMalformed
 from bigchaindb.model.shape import is_hash
 from bigchaindb.model.status import Status
 from bigchaindb.model.transaction import Transaction
@@ -35,25 +30,13 @@ if TYPE_CHECKING:
     from bigchaindb.web.ledger import Ledger
     from bigchaindb.web.metrics import Metrics
 
-__all__ = ["MAX_BATCH", "Intake", "Sent", "Verdict", "read_batch", "read_one"]
+__all__ = ["Intake", "Sent", "Verdict", "read_transaction"]
 
-MAX_BATCH: Final = 1_000
-_ROUND_BYTES: Final = 2**20
+Refusal: TypeAlias = "BigchainDBError | ProblemError"
+
+_AT_ONCE_BYTES: Final = 2**20
 _DEPTH_SECONDS: Final = 1.0
 _RETRY_SECONDS: Final = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """What one request brought.
-
-    Attributes:
-        size_bytes: how large it is.
-        read: returns the transactions in it, or why one is none; runs in a thread, and may raise why there is none.
-    """
-
-    size_bytes: int
-    read: Callable[[Node], Sequence[Transaction | Verdict]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +47,44 @@ class Verdict:
         id: its id; None where it has none.
         status: how far it has come.
         error: why it was refused, or None.
-        text: its canonical signed text, where it was accepted.
+        text: its canonical signed text, if that was asked for.
     """
 
     id: str | None
     status: Status
     error: BigchainDBError | None = None
     text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What one request brought.
+
+    Attributes:
+        size_bytes: how large it is.
+        split: returns the texts in it, each to become a transaction; may raise why there are none.
+        read: makes a transaction of a text, or raises why it is none.
+        with_text: whether the verdicts are to have the texts.
+    """
+
+    size_bytes: int
+    split: Callable[[], Sequence[str]]
+    read: Callable[[str, Node], Transaction]
+    with_text: bool = False
+
+
+def read_transaction(text: str, node: Node) -> Transaction:
+    """Make a signed transaction of a JSON text.
+
+    Raises:
+        TransactionError: it is none.
+    """
+    try:
+        document = canonical.loads(text, "document")
+    except InvalidValue as error:
+        field = (error.field or "document").removeprefix("document.")
+        raise TransactionMalformed(str(error).removeprefix("document."), field=field) from error
+    return Transaction.from_dict(document, node.max_transaction_bytes)
 
 
 class Intake:
@@ -83,52 +97,64 @@ class Intake:
         self._most_waiting = most_waiting
         self._waiting = 0
         self._look_at = 0.0
-        self._rounds: Rounds[Sent, list[Verdict] | ProblemError] = Rounds(
-            self._take_in, most=_ROUND_BYTES, weigh=lambda sent: sent.size_bytes
+        self._rounds: Rounds[Sent, list[Verdict] | Refusal] = Rounds(
+            self._take_in, most=_AT_ONCE_BYTES, weigh=lambda sent: sent.size_bytes
         )
 
     async def submit(self, sent: Sent) -> list[Verdict]:
         """Take in what a request brought; return what becomes of each transaction, in order.
 
         Raises:
-            ProblemError: the backlog is full.
-            BigchainDBError: it is not known whether any of it was stored; it may be sent again.
+            ProblemError: the backlog is full, or this is nothing that could be taken in.
+            BigchainDBError: the same; or, with `StorageError`, it is not known what was stored: it may be sent again.
         """
         answer = await self._rounds.ask(sent)
-        if isinstance(answer, ProblemError):
-            raise answer
-        return answer
+        if isinstance(answer, list):
+            return answer
+        raise answer
 
-    def _take_in(self, requests: Sequence[Sent]) -> list[list[Verdict] | ProblemError]:
+    # --- in a thread -----------------------------------------------------------------------------------------
+
+    def _take_in(self, requests: Sequence[Sent]) -> list[list[Verdict] | Refusal]:
         node = self._ledger.node
-        room = self._room(node)
-        if room <= 0:
-            return [_full(self._most_waiting) for _ in requests]
-        read = [_read_request(request, node) for request in requests]
-        admitted = [_full(self._most_waiting) if len(items) > room else items for items in read]
-        items = [item for taken in admitted if not isinstance(taken, ProblemError) for item in taken]
-        verdicts = self._write(node, [item for item in items if isinstance(item, Transaction)])
-        self._waiting += len(verdicts)
-        answers = iter(verdicts)
-        return [
-            taken
-            if isinstance(taken, ProblemError)
-            else [next(answers) if isinstance(item, Transaction) else item for item in taken]
-            for taken in admitted
-        ]
+        answers: list[list[Verdict] | Refusal] = []
+        pending: list[_Pending] = []
+        size = 0
+        for request in requests:
+            try:
+                texts = self._admitted(request, node)
+            except StorageError:
+                raise
+            except (BigchainDBError, ProblemError) as refusal:
+                answers.append(refusal)
+                continue
+            verdicts = [_NO_VERDICT] * len(texts)
+            answers.append(verdicts)
+            for place, text in enumerate(texts):
+                transaction = _read(request, text, node)
+                if isinstance(transaction, Verdict):
+                    verdicts[place] = transaction
+                    continue
+                pending.append(_Pending(verdicts, place, transaction, request.with_text))
+                size += len(text)
+                if size >= _AT_ONCE_BYTES:
+                    self._write(node, pending)
+                    pending, size = [], 0
+        self._write(node, pending)
+        return answers
 
-    def _write(self, node: Node, transactions: Sequence[Transaction]) -> list[Verdict]:
-        errors = node.validate(transactions)
-        sound = [t for t, error in zip(transactions, errors, strict=True) if error is None]
-        valid = set(self._ledger.queries.valid([t.id for t in sound]))
-        with self._metrics.storage("write"):
-            node.store(list({t.hash: t for t in sound if t.id not in valid}.values()))
-        return [
-            Verdict(t.id, Status.UNKNOWN, error)
-            if error
-            else Verdict(t.id, Status.VALID if t.id in valid else Status.BACKLOG, text=t.text)
-            for t, error in zip(transactions, errors, strict=True)
-        ]
+    def _admitted(self, request: Sent, node: Node) -> Sequence[str]:
+        """Return the texts in a request, unless the backlog has no room for so many."""
+        room = self._room(node)
+        texts = request.split() if room > 0 else ()
+        if not texts or len(texts) > room:
+            raise ProblemError(
+                HTTPStatus.TOO_MANY_REQUESTS,
+                f"{self._most_waiting} transactions or more would wait to be decided; try again later",
+                headers={"Retry-After": str(_RETRY_SECONDS)},
+            )
+        self._waiting += len(texts)
+        return texts
 
     def _room(self, node: Node) -> int:
         """Return how many transactions the backlog has room for; what was taken since it was counted is counted in."""
@@ -138,49 +164,49 @@ class Intake:
             self._look_at = now + _DEPTH_SECONDS
         return self._most_waiting - self._waiting
 
+    def _write(self, node: Node, pending: Sequence[_Pending]) -> None:
+        """Check transactions, store those that are sound, and say what became of each."""
+        if not pending:
+            return
+        transactions = [item.transaction for item in pending]
+        errors = node.validate(transactions)
+        sound = [t for t, error in zip(transactions, errors, strict=True) if error is None]
+        valid = set(self._ledger.queries.valid([t.id for t in sound]))
+        with self._metrics.storage("write"):
+            node.store(list({t.hash: t for t in sound if t.id not in valid}.values()))
+        for item, error in zip(pending, errors, strict=True):
+            t = item.transaction
+            status = Status.UNKNOWN if error else Status.VALID if t.id in valid else Status.BACKLOG
+            item.verdicts[item.place] = Verdict(t.id, status, error, t.text if item.with_text and not error else "")
 
-def _read_request(request: Sent, node: Node) -> Sequence[Transaction | Verdict]:
+
+@dataclass(frozen=True, slots=True)
+class _Pending:
+    """A transaction that was read, and where its verdict goes."""
+
+    verdicts: list[Verdict]
+    place: int
+    transaction: Transaction
+    with_text: bool
+
+
+_NO_VERDICT: Final = Verdict(None, Status.UNKNOWN)
+
+
+def _read(request: Sent, text: str, node: Node) -> Transaction | Verdict:
     try:
-        return request.read(node)
+        return request.read(text, node)
     except StorageError:
         raise
     except BigchainDBError as error:
-        return [Verdict(None, Status.UNKNOWN, error)]
+        return Verdict(_id_in(text), Status.UNKNOWN, error)
 
 
-def _full(most_waiting: int) -> ProblemError:
-    return ProblemError(
-        HTTPStatus.TOO_MANY_REQUESTS,
-        f"{most_waiting} transactions or more wait to be decided; try again later",
-        headers={"Retry-After": str(_RETRY_SECONDS)},
-    )
-
-
-# --- reading -----------------------------------------------------------------------------------------------
-
-
-def read_one(body: bytes) -> Sent:
-    """Return a request that brings one transaction."""
-    return Sent(len(body), lambda node: [_of_text(body, node.max_transaction_bytes)])
-
-
-def read_batch(documents: Sequence[Any], size_bytes: int) -> Sent:
-    """Return a request that brings several transactions, later ones building upon earlier ones."""
-    return Sent(size_bytes, lambda node: [_of_document(item, node.max_transaction_bytes) for item in documents])
-
-
-def _of_text(body: bytes, max_bytes: int) -> Transaction:
+def _id_in(text: str) -> str | None:
+    """Return the id in what is no transaction, if there is one."""
     try:
-        document = canonical.loads(body, "document")
-    except InvalidValue as error:
-        field = (error.field or "document").removeprefix("document.")
-        raise TransactionMalformed(str(error).removeprefix("document."), field=field) from error
-    return Transaction.from_dict(document, max_bytes)
-
-
-def _of_document(document: Any, max_bytes: int) -> Transaction | Verdict:
-    try:
-        return Transaction.from_dict(document, max_bytes)
-    except TransactionError as error:
-        txid = document.get("id") if isinstance(document, dict) else None
-        return Verdict(txid if is_hash(txid) else None, Status.UNKNOWN, error)
+        document: Any = canonical.loads(text)
+    except InvalidValue:
+        return None
+    txid = document.get("id") if isinstance(document, dict) else None
+    return txid if is_hash(txid) else None

@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Path, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
-from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from bigchaindb import canonical
 from bigchaindb.model.status import Status
 from bigchaindb.node.histories import history
 from bigchaindb.node.listing import Listing
-from bigchaindb.web.intake import MAX_BATCH, read_batch, read_one
+from bigchaindb.web.batches import MAX_BATCH, split_batch
+from bigchaindb.web.intake import Sent, read_transaction
 from bigchaindb.web.paging import Cursor, JsonText, Paged, as_json, cut, page
 from bigchaindb.web.problems import ProblemError, problem_of
 from bigchaindb.web.schemas import (
@@ -34,7 +33,7 @@ from bigchaindb.web.waiting import WAIT_SECONDS, decided
 if TYPE_CHECKING:
     from bigchaindb.web.intake import Verdict
 
-__all__ = ["BODY_ROOM", "Posting", "accepted", "answer_accepted", "router"]
+__all__ = ["BODY_ROOM", "Posting", "accepted", "answer_accepted", "as_text", "router"]
 
 router = APIRouter(tags=["transactions"])
 
@@ -95,11 +94,22 @@ async def post_transaction(request: Request, how: Annotated[Posting, Query()]) -
     It is checked and stored durably before the answer comes.  Sending the same transaction again is harmless.
     """
     shared = shared_of(request)
-    most_bytes = BODY_ROOM * shared.settings.transaction_bytes
-    with shared.bodies.room(request, most_bytes):
-        body = await shared.bodies.read(request, most_bytes)
-        (verdict,) = await shared.intake.submit(read_one(body))
+    async with shared.bodies.of(request, BODY_ROOM * shared.settings.transaction_bytes) as body:
+        (verdict,) = await shared.intake.submit(Sent(len(body), lambda: [as_text(body)], read_transaction))
     return await answer_accepted(request, verdict, how.mode)
+
+
+def as_text(body: bytes) -> str:
+    """Return a body that must be UTF-8 as text.
+
+    Raises:
+        ProblemError: it is not.
+    """
+    try:
+        return body.decode()
+    except UnicodeDecodeError as error:
+        message = f"document: not UTF-8 at byte {error.start}"
+        raise ProblemError(HTTPStatus.BAD_REQUEST, message, field="document") from error
 
 
 async def answer_accepted(request: Request, verdict: Verdict, mode: str, **more: Any) -> Response:
@@ -158,25 +168,12 @@ async def post_batch(request: Request) -> Response:
     would have answered.
     """
     shared = shared_of(request)
-    most_bytes = max(_BATCH_BYTES, BODY_ROOM * shared.settings.transaction_bytes)
-    with shared.bodies.room(request, most_bytes):
-        body = await shared.bodies.read(request, most_bytes)
-        documents = await run_in_threadpool(canonical.loads, body, "document")
-        verdicts = await shared.intake.submit(read_batch(_checked(documents), len(body)))
+    most_bytes = BODY_ROOM * shared.settings.transaction_bytes
+    async with shared.bodies.of(request, max(_BATCH_BYTES, most_bytes)) as body:
+        sent = Sent(len(body), lambda: split_batch(body, most_bytes), read_transaction)
+        verdicts = await shared.intake.submit(sent)
     code = HTTPStatus.MULTI_STATUS if any(v.error for v in verdicts) else HTTPStatus.ACCEPTED
     return JsonText(f'{{"items":[{",".join(_item(request, v) for v in verdicts)}]}}', code)
-
-
-def _checked(documents: Any) -> list[Any]:
-    if not isinstance(documents, list) or not documents:
-        raise ProblemError(HTTPStatus.BAD_REQUEST, "the body must be a list of transactions", field="document")
-    if len(documents) > MAX_BATCH:
-        raise ProblemError(
-            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-            f"the batch has {len(documents)} transactions, more than {MAX_BATCH}",
-            field="document",
-        )
-    return documents
 
 
 def _item(request: Request, verdict: Verdict) -> str:

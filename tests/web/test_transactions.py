@@ -23,9 +23,10 @@ from tests.onenode import private, public
 from tests.web.api import ROOT, Api, problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
+    from bigchaindb.node.node import Node
     from tests.onenode import Document
 
 HANG_SECONDS = 30.0
@@ -191,34 +192,61 @@ def small(tmp_path: Path) -> Iterator[Api]:
         yield api
 
 
-class Unread(httpx.AsyncByteStream):
-    """A body that must not be read."""
+class Sending(httpx.AsyncByteStream):
+    """A body in parts, which counts how much of it was taken."""
 
-    async def __aiter__(self) -> Any:
-        raise AssertionError("was read")
-        yield b""
+    def __init__(self, parts: int, part: bytes = b" " * 1000) -> None:
+        self.taken = 0
+        self._parts = parts
+        self._part = part
 
-
-def test_what_says_that_it_is_too_large_is_not_read(small: Api) -> None:
-    for path, size in (("transactions", 8001), ("transactions/batch", 8 * 2**20 + 1), ("assets", 8001)):
-        for length in (str(size), "9" * 30, "x", "-1"):
-            headers = {"Host": "localhost", "Content-Type": "application/json", "Content-Length": length}
-            answer = small.request("POST", path, stream=Unread(), headers=headers)
-            assert problem(answer) == (413, "too_large", None), (path, length)
-            assert answer.headers["connection"] == "close"
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for _ in range(self._parts):
+            self.taken += 1
+            yield self._part
 
 
-def test_what_says_nothing_is_read_until_it_is_too_large(small: Api) -> None:
-    sent = []
+def send_in_parts(api: Api, path: str, body: Sending, **headers: str) -> httpx.Response:
+    told = {"Host": "localhost", "Content-Type": "application/json", **headers}
+    return api.request("POST", path, stream=body, headers=told)
 
-    async def endless() -> Any:
-        while True:
-            sent.append(1)
-            yield b" " * 1000
 
-    answer = small.request("POST", "transactions", content=endless(), headers={"Content-Type": "application/json"})
+LIMITS = {"transactions": 8000, "transactions/batch": 8 * 2**20, "assets": 8000}
+
+
+@pytest.mark.parametrize("path", LIMITS)
+def test_what_says_that_it_is_too_large_is_heard_out_and_refused(small: Api, path: str) -> None:
+    body = Sending(10)
+    answer = send_in_parts(small, path, body, **{"Content-Length": str(LIMITS[path] + 1)})
     assert problem(answer) == (413, "too_large", None)
-    assert len(sent) < 20
+    assert body.taken == 10
+    assert "connection" not in answer.headers
+
+
+@pytest.mark.parametrize("path", LIMITS)
+@pytest.mark.parametrize("length", [str(2**26), "9" * 30, "x", "-1"])
+def test_what_says_that_it_is_huge_is_not_even_heard_out(small: Api, path: str, length: str) -> None:
+    body = Sending(10)
+    answer = send_in_parts(small, path, body, **{"Content-Length": length})
+    assert problem(answer) == (413, "too_large", None)
+    assert body.taken == 0
+    assert answer.headers["connection"] == "close"
+
+
+def test_who_asks_first_is_told_before_it_sends(small: Api) -> None:
+    body = Sending(10)
+    answer = send_in_parts(small, "transactions", body, Expect="100-continue", **{"Content-Length": "10000"})
+    assert problem(answer) == (413, "too_large", None)
+    assert body.taken == 0
+
+
+def test_what_says_nothing_is_read_until_it_is_far_too_large(small: Api) -> None:
+    for parts, is_heard_out in ((9, True), (20, True), (40_000, False)):
+        body = Sending(parts)
+        answer = send_in_parts(small, "transactions", body)
+        assert problem(answer) == (413, "too_large", None)
+        assert (body.taken == parts) is is_heard_out
+        assert ("connection" not in answer.headers) is is_heard_out
 
 
 def test_a_transaction_that_is_too_large_is_refused_though_its_body_is_not(api: Api) -> None:
@@ -371,9 +399,32 @@ def test_a_batch_has_at_most_a_thousand(api: Api) -> None:
     assert len(api.ledger.node.storage.backlog(None, 10)) == 1
 
 
-@pytest.mark.parametrize("body", ["[]", "{}", "null", "1", '"x"', "[", '[{"a": 1, "a": 2}]'])
+@pytest.mark.parametrize("body", ["[]", "{}", "null", "1", '"x"', "[", "[1] 2", "[1,]", "[1 2]", "\xff"])
 def test_a_batch_is_a_list(api: Api, body: str) -> None:
-    assert problem(api.post_text("transactions/batch", body))[:2] == (400, "malformed")
+    assert problem(api.post_text("transactions/batch", body.encode("latin-1"))) == (400, "malformed", "document")
+
+
+def test_a_large_batch_is_worked_on_in_parts_and_answered_as_one(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(intake, "_AT_ONCE_BYTES", 3000)
+    writes: list[int] = []
+    append = SqliteStorage.append_backlog
+
+    def count(self: SqliteStorage, rows: Any, received_at: float) -> None:
+        writes.append(len(rows))
+        append(self, rows, received_at)
+
+    monkeypatch.setattr(SqliteStorage, "append_backlog", count)
+    assets = [api.node.create("alice", payload={"n": n}) for n in range(10)]
+    batch = [tx for asset in assets for tx in (asset, offline_transfer(asset, "alice", "bob"))]
+    bad = changed(batch[7], "id", UNKNOWN)
+    answer = api.post("transactions/batch", [*batch[:7], bad, *batch[8:]])
+    assert [item["status"] for item in answer.json()["items"]] == [202] * 7 + [422] + [202] * 12
+    assert [item["id"] for item in answer.json()["items"] if item["status"] == 202] == [
+        tx["id"] for tx in batch if tx is not batch[7]
+    ]
+    assert texts(api) == {tx["id"] for tx in batch if tx is not batch[7]}
+    assert sum(writes) == 19
+    assert len(writes) > 3
 
 
 # --- many at the same time ---------------------------------------------------------------------------------
@@ -408,14 +459,13 @@ def test_rivals_that_are_sent_at_the_same_time_do_not_both_get_in(api: Api) -> N
 
 def test_a_fault_of_ours_in_one_request_is_not_felt_by_the_others(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     bad, good = api.node.create("alice", payload={"n": 1}), api.node.create("alice", payload={"n": 2})
-    read = intake._of_text
 
-    def stumble(body: bytes, max_bytes: int) -> Any:
-        if bad["id"].encode() in body:
+    def stumble(text: str, node: Node) -> Transaction:
+        if bad["id"] in text:
             raise RuntimeError(private("node"))
-        return read(body, max_bytes)
+        return intake.read_transaction(text, node)
 
-    monkeypatch.setattr(intake, "_of_text", stumble)
+    monkeypatch.setattr("bigchaindb.web.transactions.read_transaction", stumble)
     requests = [httpx.Request("POST", f"http://localhost{ROOT}/transactions", json=tx) for tx in (bad, good)]
     broken, fine = api.send(*requests)
     assert problem(broken) == (500, "internal", None)
