@@ -27,7 +27,7 @@ from bigchaindb.exceptions import InvalidValue
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["MAX_DEPTH", "MAX_INTEGER", "dumps", "loads", "loads_canonical", "parse_trusted"]
+__all__ = ["MAX_DEPTH", "MAX_INTEGER", "dumps", "loads", "loads_canonical", "normalised", "parse_trusted"]
 
 MAX_DEPTH: Final = 64
 MAX_INTEGER: Final = 2**53 - 1
@@ -116,12 +116,21 @@ def loads(text: str | bytes, where: str = "value") -> Any:
     Raises:
         InvalidValue: not JSON, a duplicate key, or a value that has no canonical text.
     """
+    return normalised(text, where)[0]
+
+
+def normalised(text: str | bytes, where: str = "value") -> tuple[Any, str]:
+    """Decode JSON text as `loads`; return the value and its canonical text.
+
+    Raises:
+        InvalidValue: as `loads`.
+    """
     text = _decoded(text, where)
     value, canonical = _parsed(text, where)
     if canonical != text:
         # Only a text that is not canonical can hide anything from the parser.
         _refuse_duplicates(text, where)
-    return value
+    return value, canonical
 
 
 def loads_canonical(text: str, where: str = "value") -> Any:

@@ -152,6 +152,21 @@ class Transaction:
         return cls._checked(canonical.parse_trusted(text), text, max_bytes)
 
     @classmethod
+    def from_json(cls, text: str | bytes, max_bytes: int = DEFAULT_MAX_BYTES) -> Transaction:
+        """Check a JSON text, canonical or not, and take it in.
+
+        Raises:
+            TransactionMalformed: also where the text is not JSON, or a key is there twice.
+            TransactionTooLarge, InvalidHash: as `from_dict`.
+        """
+        try:
+            document, canonical_text = canonical.normalised(text, "document")
+        except InvalidValue as error:
+            raise _malformed(error) from error
+        _shape.fields(document, "", _TOP)
+        return cls._checked(document, canonical_text, max_bytes)
+
+    @classmethod
     def from_text(cls, text: str, max_bytes: int = DEFAULT_MAX_BYTES) -> Transaction:
         """Check a canonical text and take it in.
 

@@ -16,7 +16,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from bigchaindb import canonical
-from bigchaindb.exceptions import BigchainDBError, InvalidValue, StorageError, TransactionMalformed
+from bigchaindb.exceptions import BigchainDBError, InvalidValue, StorageError
 from bigchaindb.model.shape import is_hash
 from bigchaindb.model.status import Status
 from bigchaindb.model.transaction import Transaction
@@ -79,12 +79,7 @@ def read_transaction(text: str, node: Node) -> Transaction:
     Raises:
         TransactionError: it is none.
     """
-    try:
-        document = canonical.loads(text, "document")
-    except InvalidValue as error:
-        field = (error.field or "document").removeprefix("document.")
-        raise TransactionMalformed(str(error).removeprefix("document."), field=field) from error
-    return Transaction.from_dict(document, node.max_transaction_bytes)
+    return Transaction.from_json(text, node.max_transaction_bytes)
 
 
 class Intake:

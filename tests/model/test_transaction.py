@@ -363,6 +363,40 @@ def test_a_text_is_canonical_or_refused(text: str) -> None:
         Transaction.from_text(text)
 
 
+def test_a_json_text_is_taken_in_as_the_document_that_it_is() -> None:
+    expected = Transaction.from_dict(transfer())
+    for text in (CANONICAL, json.dumps(transfer(), indent=4), json.dumps(transfer()).encode()):
+        taken = Transaction.from_json(text)
+        assert (taken, taken.text) == (expected, CANONICAL)
+
+
+@pytest.mark.parametrize(
+    ("text", "field"),
+    [
+        ("junk", "document"),
+        ("[]", "document"),
+        (b"\xff", "document"),
+        (CANONICAL.replace('"version":1', '"version":1,"version":1'), "document"),
+        (CANONICAL.replace('"cid":0', '"cid":0,"cid":0', 1), "transaction.conditions[0]"),
+        (CANONICAL.replace('"version":1', '"version":9007199254740993'), "version"),
+        (canonical.dumps({**transfer(), "assignee": OWNER}), "assignee"),
+    ],
+    ids=str,
+)
+def test_a_json_text_that_is_no_transaction_is_refused_and_the_field_named(text: str | bytes, field: str) -> None:
+    with pytest.raises(TransactionMalformed) as caught:
+        Transaction.from_json(text)
+    assert caught.value.field == field
+
+
+def test_a_json_text_may_be_longer_than_the_transaction() -> None:
+    text = json.dumps(transfer(), indent=4)
+    assert len(text) > len(CANONICAL)
+    assert Transaction.from_json(text, len(CANONICAL)).text == CANONICAL
+    with pytest.raises(TransactionTooLarge):
+        Transaction.from_json(text, len(CANONICAL) - 1)
+
+
 def test_a_canonical_text_is_checked_as_a_document_is() -> None:
     assert Transaction.from_text(CANONICAL) == Transaction.from_dict(transfer())
     with pytest.raises(InvalidHash):
