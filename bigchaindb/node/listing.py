@@ -4,15 +4,16 @@ Invariants:
 
 - The cost of a page depends on its size, not on the length of the list or of the ledger.
 - Only the end of a list has no cursor to go on from.  A page may be short, and where what is asked for is rare, empty.
+- What is in memory at a time is bounded, however many items are asked for, and however long they are.
 - What is called valid was decided so by this node; what an index says is checked against what is signed.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import islice
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
+from bigchaindb import canonical
 from bigchaindb.exceptions import BlockError
 from bigchaindb.model.block import Block
 from bigchaindb.storage import cursors
@@ -26,7 +27,13 @@ if TYPE_CHECKING:
     from bigchaindb.node.queries import Queries
     from bigchaindb.storage.records import StoredBlock
 
-__all__ = ["BlockEntry", "Holding", "Listing", "Page"]
+__all__ = ["MAX_CHARACTERS", "TEXTS_AT_ONCE", "BlockEntry", "Holding", "Listing", "Page"]
+
+MAX_CHARACTERS: Final = 4 * 2**20
+"""How long the texts on a page may be, all together."""
+
+TEXTS_AT_ONCE: Final = 16
+"""How many texts to read at a time: each may be as long as a transaction may be."""
 
 _LEAST_READ: Final = 100
 _MAX_READS: Final = 20
@@ -99,13 +106,18 @@ class Listing:
         One that was signed in several ways may come again, on a later page.
         """
 
-        def keep(rows: Sequence[tuple[str, str]]) -> Iterable[tuple[str, str]]:
+        def keep(rows: Sequence[tuple[str, str]]) -> Iterator[tuple[str, str]]:
             first = {txid: cursor for cursor, txid in reversed(rows)}
-            found = self._queries.transactions(self._queries.valid(list(first)))
-            for cursor, txid in rows:
-                transaction = found.get(txid)
-                if transaction and transaction.payload_hash == payload_hash and first[txid] == cursor:
-                    yield cursor, transaction.text
+            valid = set(self._queries.valid(list(first)))
+            wanted = [(cursor, txid) for cursor, txid in rows if txid in valid and first[txid] == cursor]
+            for start in range(0, len(wanted), TEXTS_AT_ONCE):
+                chunk = wanted[start : start + TEXTS_AT_ONCE]
+                texts = self._queries.texts([txid for _, txid in chunk])
+                yield from (
+                    (cursor, texts[txid])
+                    for cursor, txid in chunk
+                    if txid in texts and _payload_hash(texts[txid]) == payload_hash
+                )
 
         return _page(
             lambda start, count: self._storage.with_payload_hash(payload_hash, start, count),
@@ -113,6 +125,7 @@ class Listing:
             keep,
             after,
             limit,
+            weigh=len,
         )
 
     def holdings(self, owner: str, *, spent: bool | None, after: str | None, limit: int) -> Page[Holding]:
@@ -206,6 +219,12 @@ class Listing:
                     yield cursor, entry
 
 
+def _payload_hash(text: str) -> str | None:
+    """Return the payload hash in the text of a well-formed transaction."""
+    data = canonical.parse_trusted(text)["transaction"]["data"]
+    return str(data["hash"]) if data else None
+
+
 def _entry(stored: StoredBlock, verdicts: Mapping[str, bool]) -> BlockEntry | None:
     try:
         block = Block.from_text(stored.text)
@@ -224,6 +243,7 @@ def _page(  # noqa: PLR0913 - what a page is made of
     limit: int,
     *,
     least_read: int | None = None,
+    weigh: Callable[[_Item], int] | None = None,
 ) -> Page[_Item]:
     """Read rows behind a cursor until there is something on the page, a bounded number of times.
 
@@ -234,14 +254,19 @@ def _page(  # noqa: PLR0913 - what a page is made of
         after: where to begin.
         limit: how many items at the most.
         least_read: how many rows to read at a time, where fewer are asked for; None for the usual.
+        weigh: returns how long an item is; a page has one item, or as many as are not too long together.
     """
     count = max(limit, least_read or _LEAST_READ)
     for _ in range(_MAX_READS):
         rows = read(after, count)
         after = cursor_of(rows[-1]) if len(rows) == count else None
-        items = list(islice(keep(rows), limit + 1))
-        if len(items) > limit:
-            return Page(tuple(items[:limit]), items[limit - 1][0])
+        items: list[tuple[str, _Item]] = []
+        size = 0
+        for item in keep(rows):
+            size += weigh(item[1]) if weigh else 0
+            if len(items) == limit or (items and size > MAX_CHARACTERS):
+                return Page(tuple(items), items[-1][0])
+            items.append(item)
         if items or after is None:
             return Page(tuple(items), after)
     return Page((), after)

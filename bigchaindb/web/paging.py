@@ -4,7 +4,6 @@ Invariants:
 
 - A page ends where it could hold no more, and says with `next` where to go on; `next` is null at the end of the list.
 - A cursor belongs to one list, with its parameters, of one ledger: another list refuses it.
-- A page is bounded in items and in bytes.
 """
 
 from __future__ import annotations
@@ -23,12 +22,9 @@ from bigchaindb.exceptions import InvalidValue
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from bigchaindb.node.listing import Page
-
-__all__ = ["MAX_ITEMS", "MAX_PAGE_BYTES", "Cursor", "JsonText", "Paged", "as_json", "cut", "page"]
+__all__ = ["MAX_ITEMS", "Cursor", "JsonText", "Paged", "as_json", "page"]
 
 MAX_ITEMS: Final = 1_000
-MAX_PAGE_BYTES: Final = 4 * 2**20
 _DEFAULT_ITEMS: Final = 100
 _MARK_CHARACTERS: Final = 12
 
@@ -102,15 +98,3 @@ def page(items: Iterable[str], following: str | None, cursor: Cursor | None = No
     """
     shown = cursor.write(following) if cursor and following is not None else following
     return JsonText(f'{{"items":[{",".join(items)}],"next":{json.dumps(shown)}}}')
-
-
-def cut(found: Page[str]) -> tuple[list[str], str | None]:
-    """Return the texts on a page, as many as it may hold bytes of, and from where the list goes on."""
-    kept: list[str] = []
-    size = 0
-    for place, (_, text) in enumerate(found.items):
-        size += len(text.encode())
-        if kept and size > MAX_PAGE_BYTES:
-            return kept, found.items[place - 1][0]
-        kept.append(text)
-    return kept, found.next

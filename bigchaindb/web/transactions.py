@@ -15,7 +15,7 @@ from bigchaindb.node.histories import history
 from bigchaindb.node.listing import Listing
 from bigchaindb.web.batches import MAX_BATCH, split_batch
 from bigchaindb.web.intake import Sent, read_transaction
-from bigchaindb.web.paging import Cursor, JsonText, Paged, as_json, cut, page
+from bigchaindb.web.paging import Cursor, JsonText, Paged, as_json, page
 from bigchaindb.web.problems import ProblemError, problem_of
 from bigchaindb.web.schemas import (
     HASH,
@@ -210,7 +210,7 @@ async def list_transactions(request: Request, which: Annotated[ByPayload, Query(
         request,
         lambda node, queries: Listing(node, queries).texts_with_payload(which.payload_hash, after, which.limit),
     )
-    return page(*cut(found), cursor)
+    return page((text for _, text in found.items), found.next, cursor)
 
 
 @router.get(
@@ -224,4 +224,4 @@ async def get_history(
     cursor = Cursor("history", transaction_id)
     after = cursor.read(how.cursor)
     found = await ask(request, lambda node, queries: history(node, queries, transaction_id, after, how.limit))
-    return page(*cut(found), cursor)
+    return page((text for _, text in found.items), found.next, cursor)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bigchaindb.exceptions import InvalidValue, TransactionDoesNotExist
@@ -59,7 +59,8 @@ def test_a_history_follows_each_asset_through_transfers_of_several(ledger: Ledge
     assert told(ledger, cars, limit=limit) == ids(car, both, cars)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=30, deadline=None)
+@example([[0, 1], [1, 2], [2, 0]], 1)
 @given(st.lists(st.lists(st.integers(0, 3), min_size=1, max_size=4, unique=True), max_size=6), st.integers(1, 4))
 def test_however_assets_meet_and_part_each_transaction_comes_once_behind_what_it_spends(
     transfers: list[list[int]], limit: int
@@ -143,8 +144,9 @@ def test_a_cursor_of_another_list_is_refused(ledger: Ledger, cursor: str) -> Non
 
 def test_a_history_goes_on_behind_its_cursor_when_it_has_grown(ledger: Ledger) -> None:
     asset = ledger.settle(ledger.create(ALICE))
+    first = ledger.settle(ledger.transfer(ref(asset), ALICE, BOB))
     page = history(ledger.first.node, ledger.first.queries, asset.id, None, 1)
-    spend = ledger.settle(ledger.transfer(ref(asset), ALICE, BOB))
+    second = ledger.settle(ledger.transfer(ref(first), BOB, CAROL))
     page = history(ledger.first.node, ledger.first.queries, asset.id, page.next, 5)
-    assert [text for _, text in page.items] == [spend.text]
+    assert [text for _, text in page.items] == [first.text, second.text]
     assert page.next is None

@@ -40,6 +40,7 @@ def _short_reads(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that a list of a few items already takes several reads."""
     monkeypatch.setattr(listing, "_LEAST_READ", 2)
     monkeypatch.setattr(listing, "_BLOCKS_AT_ONCE", 2)
+    monkeypatch.setattr(listing, "TEXTS_AT_ONCE", 2)
 
 
 def lists(ledger: Ledger) -> Listing:
@@ -83,6 +84,18 @@ def test_transactions_are_found_by_what_they_carry_oldest_first(ledger: Ledger, 
     waiting = ledger.create(BOB, PAYLOAD)
     ledger.write(waiting)
     found = whole(lambda after: lists(ledger).texts_with_payload(payload_hash(waiting), after, limit), limit)
+    assert found == [t.text for t in made]
+
+
+@pytest.mark.parametrize("most", [1, 2000, 5000])
+def test_a_page_is_as_long_as_it_may_be(ledger: Ledger, monkeypatch: pytest.MonkeyPatch, most: int) -> None:
+    monkeypatch.setattr(listing, "MAX_CHARACTERS", most)
+    made = creates(ledger)
+    page = lists(ledger).texts_with_payload(payload_hash(made[0]), None, 1000)
+    texts = [text for _, text in page.items]
+    assert len(texts) == 1 or sum(map(len, texts)) <= most
+    assert len(texts) == MANY or sum(map(len, texts)) + len(made[len(texts)].text) > most
+    found = whole(lambda after: lists(ledger).texts_with_payload(payload_hash(made[0]), after, 1000))
     assert found == [t.text for t in made]
 
 

@@ -7,9 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bigchaindb.exceptions import InvalidValue
-from bigchaindb.node.listing import Page
-from bigchaindb.web import paging
-from bigchaindb.web.paging import Cursor, cut, page
+from bigchaindb.web.paging import Cursor, page
 
 names = st.lists(st.text() | st.none(), max_size=3)
 positions = st.text(st.characters(exclude_categories=["Cs"]))
@@ -43,22 +41,6 @@ def test_a_cursor_has_one_text() -> None:
         if other != written:
             with pytest.raises(InvalidValue):
                 Cursor("list").read(other)
-
-
-@given(st.lists(st.text(max_size=9), max_size=9), st.none() | st.just("end"))
-def test_a_page_is_cut_where_it_has_enough_bytes(texts: list[str], following: str | None) -> None:
-    texts = [text.replace("\ud800", "") for text in texts if text.isprintable()]
-    found = Page(tuple((str(n), text) for n, text in enumerate(texts)), following)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(paging, "MAX_PAGE_BYTES", 10)
-        kept, after = cut(found)
-    assert kept == texts[: len(kept)]
-    assert len(kept) <= 1 or sum(len(text.encode()) for text in kept) <= 10
-    if len(kept) == len(texts):
-        assert after == following
-    else:
-        assert kept
-        assert after == str(len(kept) - 1)
 
 
 def test_a_page_is_json() -> None:

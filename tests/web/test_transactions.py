@@ -17,7 +17,7 @@ from bigchaindb.model.building import create_transaction, sign_transaction
 from bigchaindb.model.reference import OutputRef
 from bigchaindb.model.transaction import Transaction, transaction_id
 from bigchaindb.storage.sqlite import SqliteStorage
-from bigchaindb.web import intake, paging, waiting
+from bigchaindb.web import intake, waiting
 from tests.acceptance.machine import until
 from tests.onenode import private, public
 from tests.web.api import ROOT, Api, problem
@@ -523,13 +523,17 @@ def test_a_history_is_listed_from_the_creation_on(api: Api, limit: int) -> None:
 
 
 def test_a_page_is_bounded_in_bytes_too(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(paging, "MAX_PAGE_BYTES", 3000)
+    monkeypatch.setattr("bigchaindb.node.listing.MAX_CHARACTERS", 3000)
     assets = [api.node.settle(api.node.create(owner, payload={"x": "y" * 1000})) for owner in ("a", "b", "c")]
     payload_hash = assets[0]["transaction"]["data"]["hash"]
     assert len(api.get("transactions", payload_hash=payload_hash).json()["items"]) < 3
     assert whole(api, "transactions", payload_hash=payload_hash) == assets
-    monkeypatch.setattr(paging, "MAX_PAGE_BYTES", 1)
+    monkeypatch.setattr("bigchaindb.node.listing.MAX_CHARACTERS", 1)
     assert whole(api, "transactions", payload_hash=payload_hash) == assets
+    transfer = api.node.settle(api.node.transfer(assets[0]["id"], "a", "b"))
+    monkeypatch.setattr("bigchaindb.node.histories.MAX_CHARACTERS", 1)
+    assert len(api.get(f"transactions/{transfer['id']}/history").json()["items"]) == 1
+    assert whole(api, f"transactions/{transfer['id']}/history") == [assets[0], transfer]
 
 
 @pytest.mark.parametrize("id_", ["x", "0" * 63, "0" * 65, "0" * 63 + "G", "A" * 64, "0" * 64 + "%0A"])
