@@ -5,8 +5,8 @@ Invariants:
 - The cost of a page depends on its size, not on the length of the history; what is in memory at a time is bounded.
 - A transaction is told when this node has decided it valid, and when it spends what is told before it: the index says
   where to look, the signed texts say what is so.
-- Of several assets, each transaction comes once, in the order in which this node has decided them: so behind all that it
-  builds upon.
+- Of several assets, each transaction comes once, in the order in which this node has decided them: so behind all that
+  it builds upon.
 """
 
 from __future__ import annotations

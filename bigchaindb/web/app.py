@@ -11,6 +11,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from bigchaindb.version import __version__
 from bigchaindb.web import about, assets, blocks, metrics, outputs, reference, statuses, streams, transactions
+from bigchaindb.web.backpressure import Backpressure
 from bigchaindb.web.description import DESCRIPTION, Operations, describe
 from bigchaindb.web.explorer.site import MOUNTED_AT, create_explorer
 from bigchaindb.web.feed import Feed
@@ -64,6 +65,7 @@ def create_app(ledger: Ledger, settings: WebSettings) -> FastAPI:
     app.state.operations = cache(lambda: Operations(app.openapi()))
     add_handlers(app)
     app.add_middleware(KnownParameters, operations=app.state.operations)
+    app.add_middleware(Backpressure)
     app.add_middleware(metrics.CountRequests, metrics=app.state.metrics)
     if settings.cors_origins:
         app.add_middleware(

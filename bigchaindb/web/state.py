@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
-from starlette.concurrency import run_in_threadpool
+from anyio import CapacityLimiter, to_thread
 
 from bigchaindb.exceptions import TransactionDoesNotExist
 from bigchaindb.model.status import Status
@@ -29,6 +29,7 @@ __all__ = ["API", "Shared", "Standing", "WebSettings", "ask", "shared_of"]
 API: Final = "/api/v1"
 
 _AT_ONCE: Final = 500
+_ASKERS: Final = 8
 # Much of what is sent, while it is worked on, and all that is made of it.
 _BODY_BYTES: Final = 32 * 2**20
 
@@ -82,6 +83,7 @@ class Shared:
         intake: the way in for transactions.
         texts: the canonical signed text of a transaction, by id, or None.
         standings: the standing of a transaction, by id.
+        askers: how many other questions are asked at a time.
     """
 
     def __init__(self, ledger: Ledger, settings: WebSettings, metrics: Metrics) -> None:
@@ -92,6 +94,8 @@ class Shared:
         self.bodies = Bodies(_BODY_BYTES)
         self.intake = Intake(ledger, settings.backlog_transactions, metrics)
         self.texts: Rounds[str, str | None] = Rounds(self._texts, most=_AT_ONCE)
+        # Each may have a large block at hand.
+        self.askers = CapacityLimiter(_ASKERS)
         self.standings: Rounds[str, Standing] = Rounds(self._standings, most=_AT_ONCE)
 
     async def text(self, txid: str) -> str:
@@ -127,5 +131,6 @@ def shared_of(request: Request) -> Shared:
 
 async def ask(request: Request, question: Callable[[Node, Queries], _Answer]) -> _Answer:
     """Return what a function answers that may ask storage; it runs in a thread."""
-    ledger = shared_of(request).ledger
-    return await run_in_threadpool(lambda: question(ledger.node, ledger.queries))
+    shared = shared_of(request)
+    ledger = shared.ledger
+    return await to_thread.run_sync(lambda: question(ledger.node, ledger.queries), limiter=shared.askers)
