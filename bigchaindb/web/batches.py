@@ -27,6 +27,8 @@ _decoder: Final = json.JSONDecoder()
 _FIRST_WINDOW: Final = 16 * 1024
 _GROWTH: Final = 8
 
+_BEHIND_ITEM: Final = frozenset(" \t\n\r,]")
+
 
 def split_batch(body: bytes, most_characters: int) -> list[str]:
     """Return the items of a JSON array, from 1 to `MAX_BATCH`.
@@ -73,8 +75,8 @@ def _end_of_item(text: str, start: int, most: int, number: int) -> int:
             if is_all or isinstance(error, RecursionError):
                 raise _malformed(f"[{number}]: is no JSON: {error}") from error
         else:
-            # A number may go on behind the window.
-            if size < len(part) or is_all:
+            # A number may go on behind the window, which may also end within it, as in 1e|5.
+            if is_all or part[size : size + 1] in _BEHIND_ITEM:
                 return start + size
         if len(part) > most:
             message = f"document[{number}]: has more than {most} characters, or is no JSON"
