@@ -98,14 +98,15 @@ class _Child:
     def _start(self, now: float) -> None:
         # -P: what lies in the directory in which the node is started must not pass for a module.
         command = [sys.executable, "-P", "-m", self._module, self.role]
-        # Ctrl-C reaches the whole process group: from its first instant a worker leaves it to the supervisor.
-        handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        # Ctrl-C reaches the whole process group: from its first instant a worker leaves it to the supervisor, which
+        # hears it as soon as the worker is started.  (Ignored instead of held back, it would be lost to both.)
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             self._process = subprocess.Popen(  # noqa: S603 - our own module
                 command, stdin=subprocess.PIPE, text=True, pass_fds=self._inherited
             )
         finally:
-            signal.signal(signal.SIGINT, handler)
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         self._started_at = now
         assert self._process.stdin is not None  # noqa: S101 - asked for above
         with contextlib.suppress(BrokenPipeError):  # it died at once; the next look finds it

@@ -11,10 +11,11 @@ import logging
 import os
 import re
 import signal
+import subprocess
 import sys
 import threading
 import time
-from typing import TYPE_CHECKING, ClassVar, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 import pytest
 
@@ -240,6 +241,27 @@ def test_a_signal_ends_everything_and_gives_the_lease_back(
     running, serving, stopped = caplog.messages
     assert (running, stopped) == (f"node {me} of ledger {node.ledger} is running", f"node {me} has stopped")
     assert re.fullmatch("serving http://localhost:[1-9][0-9]*", serving)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_to_the_whole_group_is_heard_while_a_worker_is_being_started(
+    node: OneNode, workers: Workers, number: signal.Signals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workers.are(FOREVER)
+    started: list[subprocess.Popen[str]] = []
+
+    class Interrupted(subprocess.Popen[str]):
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            super().__init__(*arguments, **options)
+            started.append(self)
+            if number == signal.SIGINT:
+                self.send_signal(number)  # as the terminal does
+            os.kill(os.getpid(), number)
+
+    monkeypatch.setattr(subprocess, "Popen", Interrupted)
+    supervise(node.config, node.config_path)
+    assert [process.returncode for process in started] == [-signal.SIGTERM] * 3  # none by Ctrl-C
+    assert workers.alive == []
 
 
 def test_workers_are_told_for_which_node_they_work(node: OneNode, workers: Workers, other: Other) -> None:
