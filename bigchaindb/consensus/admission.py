@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING
 
 from bigchaindb.consensus.facts import Facts
 from bigchaindb.consensus.fulfillments import check_fulfillments, check_operation
-from bigchaindb.exceptions import DoubleSpend, TransactionError
+from bigchaindb.exceptions import DoubleSpend, OperationError, TransactionError
 from bigchaindb.model.reference import OutputRef
+from bigchaindb.model.transaction import Operation
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from bigchaindb.consensus.view import View
     from bigchaindb.model.transaction import Output, Transaction
@@ -25,13 +26,16 @@ if TYPE_CHECKING:
 __all__ = ["admit", "is_sound"]
 
 
-def admit(transactions: Sequence[Transaction], view: View, now: str) -> list[TransactionError | None]:
+def admit(
+    transactions: Sequence[Transaction], view: View, now: str, newcomers: Collection[str] = ()
+) -> list[TransactionError | None]:
     """Say of each transaction why it may not come in, or None.
 
     Args:
         transactions: well formed; later ones may spend what earlier ones make.
         view: this node's view of the ledger.
         now: the time that a block built now would have, Unix seconds.
+        newcomers: members whom a quorum may not know yet, so that it would refuse what they CREATE.
     """
     facts = Facts(transactions, view)
     outputs = facts.outputs(transactions)
@@ -42,6 +46,7 @@ def admit(transactions: Sequence[Transaction], view: View, now: str) -> list[Tra
     answers: list[TransactionError | None] = []
     for transaction in transactions:
         try:
+            _check_creator(transaction, newcomers)
             _check(transaction, facts, outputs, taken, now)
         except TransactionError as error:
             answers.append(error)
@@ -50,6 +55,17 @@ def admit(transactions: Sequence[Transaction], view: View, now: str) -> list[Tra
         taken.update((ref, transaction.id) for ref in transaction.inputs)
         outputs.update((OutputRef(transaction.id, output.cid), output) for output in transaction.outputs)
     return answers
+
+
+def _check_creator(transaction: Transaction, newcomers: Collection[str]) -> None:
+    if transaction.operation is Operation.CREATE and transaction.fulfillments[0].owners[0] in newcomers:
+        field = "transaction.fulfillments[0].current_owners"
+        creator = transaction.fulfillments[0].owners[0]
+        raise OperationError(
+            f"{field}: {creator} is a new member, and may CREATE once a quorum has voted under the federation with it, "
+            "on any transaction of the others; before that they might refuse it for ever",
+            field=field,
+        )
 
 
 def _check(

@@ -6,7 +6,7 @@ Invariants:
 - Of rivals that wait, only one is chosen, the smaller id first among those that could be built now, so that builders
   who meet the same rivals choose alike; the others wait for its fate.
 - Only what can never become valid is refused, with a reason that any other node can derive again.
-- At each further try a transaction goes into a block at most half as large.
+- At each further try a transaction goes into a block at most half as large as the least one before.
 """
 
 from __future__ import annotations
@@ -102,6 +102,7 @@ def choose(candidates: Sequence[Transaction], view: View, *, block_time: str, ne
     facts = Facts(candidates, view)
     choice = Choice()
     room = _Room()
+    limits = _limits(candidates, facts)
     ids: set[str] = set()
     for transaction in candidates:
         if facts.is_valid(transaction.id):
@@ -116,12 +117,28 @@ def choose(candidates: Sequence[Transaction], view: View, *, block_time: str, ne
             choice.refused.append(blockers)
         elif blockers is not None:
             choice.blocked.append((transaction, blockers))
-        elif room.take(transaction, len(facts.standings(transaction.id))):
+        elif room.take(transaction, limits.get(transaction.id, MAX_TRANSACTIONS)):
             choice.build.append(transaction)
             ids.add(transaction.id)
         else:
             choice.left.append(transaction)
     return choice
+
+
+def _limits(candidates: Sequence[Transaction], facts: Facts) -> dict[str, int]:
+    """Return how large the next block of each may be that stands in one already: half as large as the least of these.
+
+    So whatever holds a block up, in some tries most of its neighbours are away from that.
+    """
+    tried = {t.id: {standing.block_id for standing in facts.standings(t.id)} for t in candidates}
+    sizes = (
+        facts.view.sizes({block_id for blocks in tried.values() for block_id in blocks}) if any(tried.values()) else {}
+    )
+    return {
+        txid: max(1, min(sizes.get(block_id, MAX_TRANSACTIONS) for block_id in blocks) // 2)
+        for txid, blocks in tried.items()
+        if blocks
+    }
 
 
 class _Room:
@@ -132,8 +149,8 @@ class _Room:
         self._bytes = 0
         self._limit = MAX_TRANSACTIONS
 
-    def take(self, transaction: Transaction, tries: int) -> bool:
-        limit = min(self._limit, max(1, MAX_TRANSACTIONS >> tries))
+    def take(self, transaction: Transaction, limit: int) -> bool:
+        limit = min(self._limit, limit)
         if self._count >= limit or self._bytes + transaction.size_bytes > MAX_BYTES:
             return False
         self._limit = limit

@@ -76,6 +76,9 @@ class View(Protocol):
     def outputs(self, refs: Collection[OutputRef]) -> Mapping[OutputRef, Output]:
         """Return those outputs whose transaction is stored, whatever its fate."""
 
+    def sizes(self, block_ids: Collection[str]) -> Mapping[str, int]:
+        """Return how many transactions each of these blocks holds."""
+
     def supported(self, block_ids: Collection[str]) -> AbstractSet[str]:
         """Return which of these blocks have a well-signed valid vote by a member of their electorate."""
 

@@ -4,6 +4,7 @@ Invariants:
 
 - The first is the one in genesis; each differs from the one before by exactly one member, so that every quorum before
   a change shares a node with every quorum after it.
+- None comes twice: a vote says for which members it was cast, so it could not be told for which of two that are alike.
 - Members are public keys, sorted, none twice; a federation is never empty.
 """
 
@@ -12,6 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from bigchaindb import canonical, crypto
 from bigchaindb.exceptions import FederationMismatch
 
 if TYPE_CHECKING:
@@ -34,7 +36,7 @@ class Federations:
         """Check the steps.
 
         Raises:
-            FederationMismatch: two that follow each other differ by none or by more than one member.
+            FederationMismatch: two that follow each other differ by none or by more than one member, or two are alike.
         """
         for number, (before, after) in enumerate(zip(self.history, self.history[1:], strict=False), 1):
             changed = set(before) ^ set(after)
@@ -44,6 +46,15 @@ class Federations:
                     "a federation changes by one member at a time",
                     field="earlier_federations",
                 )
+        first: dict[tuple[str, ...], int] = {}
+        for number, members in enumerate(self.history, 1):
+            if members in first:
+                raise FederationMismatch(
+                    f"earlier_federations: federation {number} would be the same as {first[members]}: "
+                    "a member that was removed can come back with a new key pair only",
+                    field="earlier_federations",
+                )
+            first[members] = number
 
     @classmethod
     def of(cls, present: Iterable[str], earlier: Iterable[Iterable[str]] = ()) -> Federations:
@@ -59,6 +70,16 @@ class Federations:
     def present(self) -> tuple[str, ...]:
         """The members now."""
         return self.history[-1]
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of the whole history."""
+        return crypto.hash_data(canonical.dumps([list(members) for members in self.history]))
+
+    def began_with(self, fingerprint: str) -> bool:
+        """Tell whether this history is, or goes on from, the one with a fingerprint."""
+        counts = range(len(self.history), 0, -1)
+        return any(Federations(self.history[:count]).fingerprint == fingerprint for count in counts)
 
     def __contains__(self, voters: object) -> bool:
         """Tell whether an electorate is, or was, the federation."""

@@ -3,9 +3,10 @@
 Storage is shared by members who do not fully trust each other; the journal is not.  It is written, and on disk, before
 the head; at start it is compared with storage.
 
-Lines are canonical JSON, one per write: `{"epoch", "from_generation"}` when a voter takes the seat, and
-`{"epoch", "generation", "votes": [[block, is_valid, hash]], "decisions": [[sequence, block, is_valid, hash]]}` for what
-it casts, the hash being that of the signed text.
+Lines are canonical JSON, one per write: `{"epoch", "federations", "from_generation"}` when a voter takes the seat, and
+`{"epoch", "generation", "newest_time", "votes": [[block, is_valid, hash]], "decisions": [[sequence, block, is_valid,
+hash]]}` for what it casts.  A hash is that of the signed text; `federations` is the fingerprint of the history of
+federations that the voter knew, `newest_time` the time of the newest block decided valid so far.
 
 Invariants:
 
@@ -17,7 +18,6 @@ Invariants:
 from __future__ import annotations
 
 import bisect
-import math
 import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -39,7 +39,10 @@ __all__ = [
     "FileJournal",
     "Journal",
     "MemoryJournal",
+    "Starts",
+    "Taken",
     "entry_line",
+    "read_starts",
     "read_taken",
     "start_line",
 ]
@@ -175,67 +178,129 @@ class CastDecision:
     hash: str
 
 
-def start_line(epoch: int, from_generation: int) -> str:
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What the head took in one write.
+
+    Attributes:
+        generation: of the head that took it.
+        votes: cast.
+        decisions: recorded.
+        newest_time: time of the newest block decided valid by then, Unix seconds; None in lines of earlier releases.
+        federations: fingerprint of the history of federations that the voter knew; None in the same.
+    """
+
+    generation: int
+    votes: tuple[CastVote, ...]
+    decisions: tuple[CastDecision, ...]
+    newest_time: str | None
+    federations: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Starts:
+    """When voters took the seat, in order: (epoch, generation that the head was at, fingerprint of the federations)."""
+
+    all: tuple[tuple[int, int, str | None], ...]
+
+    @property
+    def last_epoch(self) -> int:
+        """The epoch that was written down last; 0 before the first."""
+        return self.all[-1][0] if self.all else 0
+
+    def federations_at(self, epoch: int) -> str | None:
+        """Return the fingerprint of the federations that the voter of an epoch knew."""
+        found = bisect.bisect_left(self.all, epoch, key=lambda start: start[0])
+        return self.all[found][2] if found < len(self.all) and self.all[found][0] == epoch else None
+
+    def end_of(self, epoch: int) -> int | None:
+        """Return the generation at which the voter behind an epoch's began; None for the last."""
+        later = bisect.bisect_right(self.all, epoch, key=lambda start: start[0])
+        return self.all[later][1] if later < len(self.all) else None
+
+
+def start_line(epoch: int, from_generation: int, federations: str) -> str:
     """Return the line for a voter that took the seat when the head was at a generation."""
-    return canonical.dumps({"epoch": epoch, "from_generation": from_generation})
+    return canonical.dumps({"epoch": epoch, "federations": federations, "from_generation": from_generation})
 
 
-def entry_line(epoch: int, generation: int, votes: Sequence[Vote], decisions: Sequence[Decision]) -> str:
+def entry_line(
+    epoch: int, generation: int, votes: Sequence[Vote], decisions: Sequence[Decision], newest_time: str
+) -> str:
     """Return the line for what the head is about to take as its next generation."""
     return canonical.dumps(
         {
             "epoch": epoch,
             "generation": generation,
+            "newest_time": newest_time,
             "votes": [[v.block_id, v.is_valid, crypto.hash_data(v.text)] for v in votes],
             "decisions": [[d.sequence, d.block_id, d.verdict == "valid", crypto.hash_data(d.text)] for d in decisions],
         }
     )
 
 
-def read_taken(
-    journal: Journal, head_generation: int, head_epoch: int
-) -> Iterator[tuple[list[CastVote], list[CastDecision]]]:
-    """Return what the head took, write by write, oldest first.
+def read_starts(journal: Journal, head_epoch: int) -> Starts:
+    """Return when voters took the seat.
 
     Args:
-        journal: read twice, line by line, so that a long one needs no memory.
+        journal: read line by line, so that a long one needs no memory.
+        head_epoch: the epoch that the head is at in storage.
+
+    Raises:
+        JournalError: a line is damaged; or the head's epoch is none that the journal can explain.
+    """
+    found = ((d["epoch"], d["from_generation"], d.get("federations")) for _, d in _documents(journal) if _is_start(d))
+    starts = Starts(tuple(sorted(found, key=lambda start: start[:2])))
+    if starts.last_epoch > head_epoch:
+        raise JournalError(_WENT_BACK)
+    if head_epoch > starts.last_epoch + _MOST_CRASHES:
+        # Not to be written down: the true head, put back, would look like an earlier one for ever.
+        raise JournalError(f"this node's head in storage was changed: no voter has ever been at epoch {head_epoch}")
+    return starts
+
+
+def read_taken(journal: Journal, starts: Starts, head_generation: int) -> Iterator[Taken]:
+    """Return what the head took, write by write, oldest first; each generation once.
+
+    Args:
+        journal: read line by line.
+        starts: when voters took the seat.
         head_generation: the generation that the head is at.
-        head_epoch: the epoch that the head was at before this voter raised it.
 
     Raises:
         JournalError: a line is damaged; or the journal ends before the head's generation (it was replaced), or goes on
             behind what a crash can explain (storage was put back to an earlier state).
     """
-    starts = sorted((d["epoch"], d["from_generation"]) for _, d in _documents(journal) if "from_generation" in d)
-    if starts and starts[-1][0] > head_epoch:
-        raise JournalError(_WENT_BACK)
-    if head_epoch > (starts[-1][0] if starts else 0) + _MOST_CRASHES:
-        # Not to be written down: the true head, put back, would look like an earlier one for ever.
-        raise JournalError(f"this node's head in storage was changed: no voter has ever been at epoch {head_epoch}")
     reached = 0
     for number, document in _documents(journal):
-        if "from_generation" in document:
+        if _is_start(document):
             continue
-        later = bisect.bisect_right(starts, (document["epoch"], math.inf))
-        last = starts[later][1] if later < len(starts) else head_generation
+        end = starts.end_of(document["epoch"])
+        last = head_generation if end is None else end
         if document["generation"] > last + 1:
             raise JournalError(_WENT_BACK)
         if document["generation"] > last:
             continue
         reached = max(reached, document["generation"])
         try:
-            cast = (
-                [CastVote(*item) for item in document["votes"]],
-                [CastDecision(*item) for item in document["decisions"]],
+            yield Taken(
+                document["generation"],
+                tuple(CastVote(*item) for item in document["votes"]),
+                tuple(CastDecision(*item) for item in document["decisions"]),
+                document.get("newest_time"),
+                starts.federations_at(document["epoch"]),
             )
         except TypeError as error:
             raise JournalError(f"journal line {number}: is no entry") from error
-        yield cast
     if reached < head_generation:
         raise JournalError(
             f"the journal ends at generation {reached}, but this node's head in storage is at {head_generation}: "
             "the journal file is missing or was replaced; bring it back, since without it this node could vote twice"
         )
+
+
+def _is_start(document: dict[str, Any]) -> bool:
+    return "from_generation" in document
 
 
 def _documents(journal: Journal) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -252,4 +317,8 @@ def _parse(line: str, number: int) -> dict[str, Any]:
         raise JournalError(f"journal line {number}: is no entry")
     for name in ("epoch", "generation" if document.keys() >= _ENTRY else "from_generation"):
         _shape.integer(document[name], f"journal line {number}: {name}")
+    if "newest_time" in document:
+        _shape.timestamp(document["newest_time"], f"journal line {number}: newest_time")
+    if "federations" in document:
+        _shape.hash(document["federations"], f"journal line {number}: federations")
     return document

@@ -5,6 +5,7 @@ Invariants:
 - Every step keeps one member's distance, so that quorums before and after share a node.
 - A member's history is added to, never shortened or changed, but for a last step that nobody has used.
 - A configuration is changed, never storage: each operator changes the own node's.
+- Nobody's word is taken for a vote: who uses a federation is told by well-signed votes on its blocks, in storage.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ __all__ = [
     "check_may_adopt",
     "check_may_change",
     "least_quorum",
+    "not_seen",
     "undo",
     "with_member",
     "without_member",
@@ -45,15 +47,22 @@ def check_may_change(node: Node) -> None:
     Raises:
         LedgerError: a quorum of its members has not voted under it yet; the message names who is waited for.
     """
-    if len(node.federations.history) == 1:
-        return
-    seen = _seen_voters(node)
-    if not is_quorum(len(seen), len(node.federation), node.quorum):
-        missing = ", ".join(member for member in node.federation if member not in seen)
+    missing = not_seen(node)
+    if missing:
         raise LedgerError(
-            f"keyring: the last change is not in use yet: {len(seen)} of {len(node.federation)} members have voted "
-            f"under it, and a quorum must; not seen: {missing}"
+            f"keyring: the last change is not in use yet: {len(node.federation) - len(missing)} of "
+            f"{len(node.federation)} members have voted under it, and a quorum must; not seen: {', '.join(missing)}"
         )
+
+
+def not_seen(node: Node) -> tuple[str, ...]:
+    """Return who has not been seen to use the present federation; none once a quorum has."""
+    if len(node.federations.history) == 1:
+        return ()
+    seen = _seen_voters(node)
+    if is_quorum(len(seen), len(node.federation), node.quorum):
+        return ()
+    return tuple(member for member in node.federation if member not in seen)
 
 
 def check_may_adopt(node: Node, history: Sequence[Sequence[str]]) -> None:
@@ -110,7 +119,9 @@ def check_extends(known: Sequence[tuple[str, ...]], adopted: Sequence[tuple[str,
 
 def _seen_voters(node: Node) -> set[str]:
     """Return who has voted, well signed, on one of the newest blocks of the present federation."""
-    return _voters_of(node, _newest_blocks(node, {node.me}), node.federation)
+    # This node may not have looked yet at what the others have decided under it.
+    members = {member for federation in node.federations.history for member in federation}
+    return _voters_of(node, _newest_blocks(node, members), node.federation)
 
 
 def _newest_blocks(node: Node, deciders: Iterable[str]) -> dict[str, Header | None]:

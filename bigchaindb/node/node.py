@@ -18,8 +18,9 @@ from bigchaindb.model.block import Block
 from bigchaindb.model.federations import Federations
 from bigchaindb.model.genesis import Genesis, Quorum
 from bigchaindb.model.timestamp import format_timestamp
-from bigchaindb.model.transaction import DEFAULT_MAX_BYTES, Transaction
+from bigchaindb.model.transaction import DEFAULT_MAX_BYTES, Operation, Transaction
 from bigchaindb.node.marks import Marks
+from bigchaindb.node.membership import not_seen
 from bigchaindb.node.view import BLOCK_STALL_SECONDS, LedgerView
 from bigchaindb.storage.records import NewTransaction, Sighting, StoredBlock
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 # Blocks may be up to a minute older than the newest, so more than one has to be looked at.
 _LATELY: Final = 32
+_PAGE: Final = 500
 
 __all__ = ["Node", "create_ledger", "stored_block"]
 
@@ -142,6 +144,9 @@ class Node:
                 f"{', '.join(self.genesis.federation)} (the first of each, where there were several)",
                 field="keyring",
             )
+        # Once a quorum uses a federation, it always has.
+        self._is_known = len(self.federations.history) == 1
+        self._newest = 0, self.genesis.block.header.timestamp
         self.view = LedgerView(
             storage,
             self.me,
@@ -170,24 +175,38 @@ class Node:
     def newest_decided(self) -> str:
         """Return the latest timestamp of the blocks decided valid lately, genesis included.
 
-        It is read from signed headers, under decisions that this node has signed.
+        It is read from signed headers, under decisions that this node has signed, and never goes back while this
+        process lives.
 
         Raises:
             JournalError: the log holds a last decision that is not this node's, or a block decided valid is gone.
         """
-        genesis = self.genesis.block.header.timestamp
         latest = self.storage.latest_decision(self.me)
-        if latest is None:
-            return genesis
-        rows = self.storage.decisions(self.me, max(0, latest.sequence - _LATELY), _LATELY)
-        verdicts = self.view.verdicts({row.block_id for row in (*rows, latest)})
-        if latest.block_id not in verdicts:
+        read_to, newest = self._newest
+        if latest is None or latest.sequence <= read_to:
+            return newest
+        if latest.block_id not in self.view.verdicts({latest.block_id}):
             raise JournalError(f"decision {latest.sequence} in storage, on block {latest.block_id}, is not this node's")
-        headers = self.view.headers([block_id for block_id, is_valid in verdicts.items() if is_valid])
+        headers = self.view.headers(self._valid_between(read_to, latest.sequence))
         for block_id, header in headers.items():
             if header is None:
                 raise JournalError(f"block {block_id}, which this node decided valid, is gone from storage")
-        return max([genesis, *(header.timestamp for header in headers.values() if header)], key=float)
+        newest = max([newest, *(header.timestamp for header in headers.values() if header)], key=float)
+        self._newest = latest.sequence, newest
+        return newest
+
+    def _valid_between(self, first: int, last: int) -> list[str]:
+        """Return the blocks that this node decided valid last, behind one decision and up to another."""
+        # Anybody can have any number of blocks decided invalid: time must not go back because of them.
+        found: list[str] = []
+        count = _LATELY
+        while last > first and len(found) < _LATELY:
+            start = max(first, last - count)
+            rows = self.storage.decisions(self.me, start, last - start)
+            verdicts = self.view.verdicts({row.block_id for row in rows})
+            found += [row.block_id for row in reversed(rows) if verdicts.get(row.block_id)]
+            last, count = start, _PAGE
+        return found[:_LATELY]
 
     def block_time(self) -> str:
         """Return the time that a block built now would have."""
@@ -197,9 +216,21 @@ class Node:
 
     def validate(self, transactions: Sequence[Transaction]) -> list[TransactionError | None]:
         """Say of each transaction why it may not be written now, or None; later ones may build upon earlier ones."""
-        answers = admit(transactions, self.view, self.block_time())
+        answers = admit(transactions, self.view, self.block_time(), self._newcomers(transactions))
         self.view.remember(t for t, error in zip(transactions, answers, strict=True) if error is None)
         return answers
+
+    def _newcomers(self, transactions: Sequence[Transaction]) -> frozenset[str]:
+        """Return the member that joined last, where it has a say here and a quorum may not know it yet."""
+        if self._is_known:
+            return frozenset()
+        *_, before, present = self.federations.history
+        joined = frozenset(present) - frozenset(before)
+        creators = {t.fulfillments[0].owners[0] for t in transactions if t.operation is Operation.CREATE}
+        if not joined & creators:
+            return frozenset()
+        self._is_known = not not_seen(self)
+        return frozenset() if self._is_known else joined
 
     def write(self, transactions: Sequence[Transaction]) -> list[TransactionError | None]:
         """Store those that may be written; say of each why not, or None.

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 from bigchaindb.consensus.tally import is_quorum
 from bigchaindb.exceptions import BlockError
 from bigchaindb.model.decision import Decision, Verdict
+from bigchaindb.model.genesis import Quorum
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from bigchaindb.model.block import Header
-    from bigchaindb.model.genesis import Quorum
     from bigchaindb.storage.records import DecisionRow
 
-__all__ = ["quorum_verdict", "recorded_decisions"]
+__all__ = ["honest_verdict", "quorum_verdict", "recorded_decisions"]
 
 
 def recorded_decisions(rows: Iterable[DecisionRow], block_id: str, header: Header) -> dict[str, Decision]:
@@ -35,6 +35,20 @@ def recorded_decisions(rows: Iterable[DecisionRow], block_id: str, header: Heade
         if decision.block_id == block_id and decision.ledger == header.ledger and decision.node in header.voters:
             found.setdefault(decision.node, decision)
     return found
+
+
+def honest_verdict(rows: Iterable[DecisionRow], block_id: str, header: Header, quorum: Quorum) -> bool | None:
+    """Return what at least one honest voter of a block has recorded, None where too few have.
+
+    Honest nodes all decide alike, so that one's word would be enough; under `two-thirds` it takes one more than may
+    lie.  Under `majority` nothing is promised if anybody lies, and a single one shall not decide alone: a quorum.
+    """
+    if quorum is not Quorum.TWO_THIRDS:
+        return quorum_verdict(rows, block_id, header, quorum)
+    verdicts = [decision.verdict for decision in recorded_decisions(rows, block_id, header).values()]
+    least = (len(header.voters) - 1) // 3 + 1
+    agreed = [verdict is Verdict.VALID for verdict in Verdict if verdicts.count(verdict) >= least]
+    return agreed[0] if len(agreed) == 1 else None
 
 
 def quorum_verdict(rows: Iterable[DecisionRow], block_id: str, header: Header, quorum: Quorum) -> bool | None:

@@ -6,10 +6,12 @@ Invariants:
 - Whoever takes the seat raises the epoch, then fills the places that the head tells of, then compares storage with the
   journal; whoever held it before finds the head changed and can cast nothing more (`Fenced`).
 - One vote per block; votes and decisions form one chain each.
+- Whoever has voted under a federation takes the seat under it or a later one only (design.md 3.3).
 """
 
 from __future__ import annotations
 
+from collections import deque
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
@@ -20,22 +22,25 @@ from bigchaindb.model.decision import Decision, Verdict
 from bigchaindb.model.timestamp import format_timestamp
 from bigchaindb.model.vote import Vote
 from bigchaindb.node.head import Head, PendingDecision
-from bigchaindb.node.journal import CastVote, entry_line, read_taken, start_line
+from bigchaindb.node.journal import CastVote, Starts, entry_line, read_starts, read_taken, start_line
+from bigchaindb.node.scrub import Scrub, check_decisions, check_vote, check_votes
 from bigchaindb.node.view import read_vote
 from bigchaindb.storage.records import DecisionRow, VoteRow
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
     from bigchaindb.crypto import SigningKey
+    from bigchaindb.model.federations import Federations
     from bigchaindb.model.genesis import Genesis
-    from bigchaindb.node.journal import CastDecision, Journal
+    from bigchaindb.node.journal import CastDecision, Journal, Taken
     from bigchaindb.storage.interface import Storage
 
 __all__ = ["Ballot", "Ruling", "Seat"]
 
 _TRIES: Final = 20
 _PAGE: Final = 500
+_NEWEST: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +69,12 @@ class Ruling:
 
 
 class Seat:
-    """The hold on a node's head; `take` gets one."""
+    """The hold on a node's head; `take` gets one.
+
+    Attributes:
+        head: as this voter has left it in storage.
+        scrub: compares, a part at a time, what this node has ever cast with storage.
+    """
 
     def __init__(  # noqa: PLR0913 - what a seat is made of
         self,
@@ -86,15 +96,24 @@ class Seat:
         self.head = head
         self._open_votes: dict[str, CastVote] = {}
         self._is_certain = True
+        self.scrub = Scrub(storage, self._me, tuple)
 
     @classmethod
-    def take(
-        cls, storage: Storage, key: SigningKey, genesis: Genesis, journal: Journal, clock: Callable[[], float]
+    def take(  # noqa: PLR0913 - what a seat is made of
+        cls,
+        storage: Storage,
+        key: SigningKey,
+        genesis: Genesis,
+        journal: Journal,
+        clock: Callable[[], float],
+        *,
+        federations: Federations,
     ) -> Seat:
         """Take the seat from whoever holds it.
 
         Raises:
-            JournalError: storage contradicts the journal, or the journal does not reach the head.
+            JournalError: storage contradicts the journal, or the journal does not reach the head; or this node has
+                voted under a federation that is not among these.
             Fenced: others took it again and again.
         """
         name = _register(str(key.verifying_key))
@@ -109,12 +128,12 @@ class Seat:
         seat = cls(storage, key, ledger=genesis.block.id, journal=journal, clock=clock, head=head)
         seat._fill(head)
         try:
-            seat._compare_with_journal()
+            seat._compare_with_journal(federations)
         except JournalError as error:
             if storage.registers([name]).get(name) != head.to_text():
                 raise Fenced("another voter has taken this node's seat meanwhile") from error
             raise
-        journal.append(start_line(head.epoch, head.generation))
+        journal.append(start_line(head.epoch, head.generation, federations.fingerprint))
         return seat
 
     def backed(self, block_ids: Collection[str]) -> set[str]:
@@ -134,7 +153,7 @@ class Seat:
         """
         cast = self._open_votes.get(block_id)
         if cast:
-            _check_vote(cast, text)
+            check_vote(cast, text)
 
     @contextmanager
     def advance(
@@ -160,7 +179,7 @@ class Seat:
         head = replace(self.head, generation=self.head.generation + 1, votes=(), decisions=())
         head, votes = self._sign_votes(head, ballots)
         head, decisions = self._sign_decisions(head, rulings)
-        self._journal.append(entry_line(head.epoch, head.generation, votes, decisions))
+        self._journal.append(entry_line(head.epoch, head.generation, votes, decisions, head.newest_time))
         with self._storage.batch():
             name = _register(self._me)
             if not self._storage.swap_register(name, self.head.to_text(), head.to_text()):
@@ -255,35 +274,53 @@ class Seat:
 
     # --- the journal -----------------------------------------------------------------------------------------
 
-    def _compare_with_journal(self) -> None:
+    def _compare_with_journal(self, federations: Federations) -> None:
         """Check that everything this node has cast stands in storage, and learn which votes are open.
 
         Raises:
             JournalError: naming the first vote or decision that does not.
         """
+        starts = read_starts(self._journal, self.head.epoch - 1)
+        newest: deque[Taken] = deque(maxlen=_NEWEST)
         votes: list[CastVote] = []
         decisions: list[CastDecision] = []
-        last_vote: CastVote | None = None
-        last_decision: CastDecision | None = None
-        for cast_votes, cast_decisions in read_taken(self._journal, self.head.generation, self.head.epoch - 1):
-            votes += cast_votes
-            decisions += cast_decisions
-            last_vote = cast_votes[-1] if cast_votes else last_vote
-            last_decision = cast_decisions[-1] if cast_decisions else last_decision
+        last = _Last(self._ledger)
+        for taken in read_taken(self._journal, starts, self.head.generation):
+            votes += taken.votes
+            decisions += taken.decisions
+            last.take(taken)
+            newest.append(taken)
             if len(votes) + len(decisions) >= _PAGE:
                 self._compare(votes, decisions)
                 votes, decisions = [], []
         self._compare(votes, decisions)
-        self._compare_head(last_vote, last_decision)
+        self._compare_head(last)
+        if last.federations is not None and not federations.began_with(last.federations):
+            raise JournalError(
+                f"this node has voted under a later federation, or another, than the {len(federations.history)} that "
+                "its configuration knows; take over the history of another member: `bigchaindb keyring adopt`"
+            )
+        # From here on the journal goes on in this epoch, and what a voter before it did not get through is void.
+        own = Starts((*starts.all, (self.head.epoch, self.head.generation, federations.fingerprint)))
+        self.scrub = Scrub(self._storage, self._me, lambda: self._taken_so_far(own), newest)
 
-    def _compare_head(self, vote: CastVote | None, decision: CastDecision | None) -> None:
+    def _taken_so_far(self, starts: Starts) -> Iterator[Taken]:
+        """Return what the head has taken by now; what is cast while this is read stands behind it in the journal."""
+        generation = self.head.generation
+        for taken in read_taken(self._journal, starts, generation) if generation else ():
+            yield taken
+            if taken.generation == generation:
+                return
+
+    def _compare_head(self, last: _Last) -> None:
         """Check that the head goes on from what was cast last, so that nobody can make the node fork its chains."""
-        texts = self._decisions([decision]) if decision else {}
-        told = (self.head.vote, self.head.sequence, self.head.decision)
+        texts = check_decisions(self._storage, self._me, [last.decision]) if last.decision else {}
+        told = (self.head.vote, self.head.sequence, self.head.decision, self.head.newest_time)
         known = (
-            vote.block_id if vote else self._ledger,
-            decision.sequence if decision else 0,
-            Decision.from_text(texts[decision.sequence]).hash if decision else None,
+            last.vote,
+            last.decision.sequence if last.decision else 0,
+            Decision.from_text(texts[last.decision.sequence]).hash if last.decision else None,
+            last.newest_time or self.head.newest_time,
         )
         if told != known:
             raise JournalError(
@@ -291,33 +328,29 @@ class Seat:
             )
 
     def _compare(self, votes: Sequence[CastVote], decisions: Sequence[CastDecision]) -> None:
-        places = self._storage.votes([vote.block_id for vote in votes])
-        for vote in votes:
-            _check_vote(vote, places.get(vote.block_id, {}).get(self._me))
-            self._open_votes[vote.block_id] = vote
-        stored = self._decisions(decisions)
+        check_votes(self._storage, self._me, votes)
+        self._open_votes.update((vote.block_id, vote) for vote in votes)
+        check_decisions(self._storage, self._me, decisions)
         for decision in decisions:
-            text = stored.get(decision.sequence)
-            if text is None or crypto.hash_data(text) != decision.hash:
-                problem = "is gone from" if text is None else "was changed in"
-                raise JournalError(
-                    f"this node's decision {decision.sequence}, on block {decision.block_id}, {problem} storage"
-                )
             self._open_votes.pop(decision.block_id, None)
 
-    def _decisions(self, wanted: Iterable[CastDecision]) -> dict[int, str]:
-        sequences = [decision.sequence for decision in wanted]
-        if not sequences:
-            return {}
-        first, last = min(sequences), max(sequences)
-        rows = self._storage.decisions(self._me, first - 1, last - first + 1)
-        return {row.sequence: row.text for row in rows}
 
+class _Last:
+    """What a journal says was cast last."""
 
-def _check_vote(cast: CastVote, text: str | None) -> None:
-    if text is None or crypto.hash_data(text) != cast.hash:
-        problem = "is gone from" if text is None else "was changed in"
-        raise JournalError(f"this node's vote on block {cast.block_id} {problem} storage")
+    def __init__(self, ledger: str) -> None:
+        self.vote = ledger
+        self.decision: CastDecision | None = None
+        self.newest_time: str | None = None
+        self.federations: str | None = None
+
+    def take(self, taken: Taken) -> None:
+        self.newest_time = taken.newest_time or self.newest_time
+        if taken.votes:
+            self.vote = taken.votes[-1].block_id
+            self.federations = taken.federations
+        if taken.decisions:
+            self.decision = taken.decisions[-1]
 
 
 def _register(node: str) -> str:

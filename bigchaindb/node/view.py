@@ -27,7 +27,7 @@ from bigchaindb.model.vote import Vote
 from bigchaindb.node.marks import NO_MARK
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable, Mapping
     from collections.abc import Set as AbstractSet
 
     from bigchaindb.model.block import Header
@@ -47,7 +47,6 @@ _REMEMBERED: Final = 50_000
 _REMEMBERED_HEADERS: Final = 5_000
 _REMEMBERED_VERDICTS: Final = 200_000
 _NOTED_AT_ONCE: Final = 100
-_MAX_ASIDE: Final = 1_000
 
 
 def cursor_register(node: str) -> str:
@@ -153,10 +152,14 @@ class LedgerView:
                 if verdict is not None:
                     known[block_id] = verdict
         # Threads may share this view: what one has read must not be forgotten by another before it is used.
+        self.learn(known)
+        return {**known, self._ledger: True} if self._ledger in block_ids else known
+
+    def learn(self, verdicts: Mapping[str, bool]) -> None:
+        """Remember how this node has decided blocks, whatever storage says of them later."""
         if len(self._verdicts) > _REMEMBERED_VERDICTS:
             self._verdicts.clear()
-        self._verdicts.update(known)
-        return {**known, self._ledger: True} if self._ledger in block_ids else known
+        self._verdicts.update(verdicts)
 
     def _own_verdict(self, row: DecisionRow, block_id: str) -> bool | None:
         try:
@@ -212,7 +215,8 @@ class LedgerView:
     def _is_patient(self, note: StoredStanding, times: int) -> bool:
         """Tell whether a block is undecided and not stalled for a transaction that stood in `times` blocks before."""
         patience = self._block_stall_seconds * 2 ** min(times, _STALL_DOUBLINGS)
-        return note.verdict is None and self._clock() - note.seen_at < patience
+        # A clock that was set back must not lend a block more patience than there is.
+        return note.verdict is None and abs(self._clock() - note.seen_at) < patience
 
     def _is_present(self, header: Header | None) -> bool:
         return header is not None and header.voters == self._federations.present
@@ -238,9 +242,7 @@ class LedgerView:
 
     def left_aside(self, ids: Collection[str]) -> set[str]:
         """Return which of these ids are named by blocks that this node cannot check yet and has left aside."""
-        aside = self._storage.open_sightings(self._me, checked=False, limit=_MAX_ASIDE, newest=True)
-        stored = self._storage.blocks([note.block_id for note in aside]) if aside else {}
-        return {txid for items in stored.values() for item in items for txid in item.transaction_ids} & set(ids)
+        return set(self._storage.standings(self._me, list(ids), checked=False))
 
     def outputs(self, refs: Collection[OutputRef]) -> dict[OutputRef, Output]:
         """Return those outputs whose transaction is stored, whatever its fate."""
@@ -257,6 +259,10 @@ class LedgerView:
         for txid, stored in self._storage.transactions(sorted(ids)).items():
             found.update((t.id, t) for t in self._readable(stored) if t.id == txid)
         return found
+
+    def sizes(self, block_ids: Collection[str]) -> dict[str, int]:
+        """Return how many transactions each of these blocks holds, by its signed header."""
+        return {block_id: h.transaction_count for block_id, h in self.headers(block_ids).items() if h}
 
     def supported(self, block_ids: Collection[str]) -> set[str]:
         """Return which of these blocks have a well-signed valid vote by a member of their electorate."""

@@ -26,6 +26,7 @@ from bigchaindb.node import counters
 from bigchaindb.node.node import stored_block
 from bigchaindb.node.recorded import quorum_verdict
 from bigchaindb.node.view import BLOCK_STALL_SECONDS
+from bigchaindb.pipeline.every import Every
 from bigchaindb.pipeline.waiting_room import Entry, WaitingRoom
 from bigchaindb.storage.records import RejectionRow, Sighting
 
@@ -81,13 +82,15 @@ class Builder:
         # Another for each node, so that nodes which wait again and again never do it in step.
         self._phase = _MAX_PHASE * int(crypto.hash_data(node.me)[:8], 16) / 2**32
         self._cursor: str | None = None
-        self._rescan_at = 0.0
-        self._reexamine_at = 0.0
+        self._rescan = Every(_RESCAN_SECONDS)
+        self._is_read_through = True
+        self._reexamine = Every(_REEXAMINE_SECONDS)
         self._own_undecided: dict[str, tuple[list[str], float]] = {}
-        self._listen_at = 0.0
+        self._listen = Every(_LISTEN_SECONDS)
         self._caught_up = False
         self._noted_all_at = float("inf")
         self._last_time = 0.0
+        self._stepped_at = float("-inf")
         latest = self._storage.latest_decision(node.me)
         self._decisions_read = latest.sequence if latest else 0
 
@@ -101,12 +104,16 @@ class Builder:
             StorageError: nothing is lost; step again.
         """
         now = self._node.clock()
+        if now < self._stepped_at:
+            # The clock was set back, and all that waits until a time would wait that much longer.
+            self._room, self._cursor = WaitingRoom(), None
+        self._stepped_at = now
         more = self._read_decisions()
         more = self._read_backlog(now) or more
         self._take_over(now)
-        if now >= self._reexamine_at:
-            self._room.unblock_before(now - _REEXAMINE_SECONDS)
-            self._reexamine_at = now + _REEXAMINE_SECONDS
+        if self._reexamine.is_due(now):
+            # Not all at once: what is read anew must not have to wait behind any amount of it.
+            self._room.unblock_before(now - _REEXAMINE_SECONDS, MAX_TRANSACTIONS)
         candidates = self._room.ready(MAX_TRANSACTIONS)
         if not candidates or not self._is_time(candidates, now) or not self._has_caught_up(now):
             return more
@@ -145,7 +152,7 @@ class Builder:
 
     def _in_flight(self, now: float) -> int:
         """Return how many blocks of its own are undecided and have not stalled; stalled ones hold up nobody."""
-        return sum(now - built_at < BLOCK_STALL_SECONDS for _, built_at in self._own_undecided.values())
+        return sum(abs(now - built_at) < BLOCK_STALL_SECONDS for _, built_at in self._own_undecided.values())
 
     # --- what is new -----------------------------------------------------------------------------------------
 
@@ -165,18 +172,19 @@ class Builder:
         return bool(rows)
 
     def _read_backlog(self, now: float) -> bool:
-        if now >= self._rescan_at:
-            # What another node stored with a slow clock may stand before the cursor.
+        if self._is_read_through and self._rescan.is_due(now):
+            # What another node stored with a slow clock may stand before the cursor; and what was forgotten because
+            # there was too much of it.
             self._cursor = None
-            self._rescan_at = now + _RESCAN_SECONDS
         if not self._room.has_room:
             return False
         page = self._storage.backlog(self._cursor, _PAGE)
+        self._is_read_through = len(page) < _PAGE
         for item in page:
             self._cursor = item.cursor
             if item.transaction.hash not in self._room:
                 self._admit(item.transaction, now)
-        return len(page) == _PAGE
+        return not self._is_read_through
 
     def _admit(self, stored: StoredTransaction, seen_at: float, *, mine: bool = False) -> None:
         """Take an entry in, as this node's to build if it is assigned to it or the caller says so."""
@@ -217,8 +225,7 @@ class Builder:
 
     def _take_over(self, now: float) -> None:
         """Take over what other nodes have left waiting too long; look into what some of them have rejected."""
-        if now >= self._listen_at:
-            self._listen_at = now + _LISTEN_SECONDS
+        if self._listen.is_due(now):
             self._look_into(self._rejected_elsewhere(), now)
         hashes = self._room.overdue(now)
         if not hashes:
@@ -368,16 +375,17 @@ class Builder:
         found = self._storage.rejections([row.id for row in rows])
         hashes = []
         for row in rows:
-            nodes = {r.node for r in found.get(row.id, []) if _is_signed(r, row.hash)} & set(self._node.federation)
+            rejecting = {r.node for r in found.get(row.id, []) if self._is_rejection(r, row.hash)}
+            nodes = rejecting & set(self._node.federation)
             if is_quorum(len(nodes | {self._node.me}), len(self._node.federation), self._node.quorum):
                 hashes.append(row.hash)
         return hashes
 
-
-def _is_signed(row: RejectionRow, text_hash: str) -> bool:
-    """Tell whether a row holds a rejection of that text by the node that it names."""
-    try:
-        rejection = Rejection.from_text(row.text)
-    except BlockError:
-        return False
-    return rejection.transaction_hash == text_hash and rejection.node == row.node
+    def _is_rejection(self, row: RejectionRow, text_hash: str) -> bool:
+        """Tell whether a row holds a rejection of that text, in this ledger, by the node that it names."""
+        try:
+            rejection = Rejection.from_text(row.text)
+        except BlockError:
+            return False
+        told = (rejection.ledger, rejection.transaction_hash, rejection.node)
+        return told == (self._node.ledger, text_hash, row.node)

@@ -22,9 +22,10 @@ from bigchaindb.model.merkle import leaf_hash
 from bigchaindb.model.transaction import Transaction
 from bigchaindb.node.effects import effects
 from bigchaindb.node.marks import MARK_BYTES
-from bigchaindb.node.recorded import quorum_verdict
+from bigchaindb.node.recorded import honest_verdict, quorum_verdict
 from bigchaindb.node.seat import Ballot, Ruling, Seat
-from bigchaindb.node.view import cursor_register, read_vote, settled_register
+from bigchaindb.node.view import BLOCK_STALL_SECONDS, cursor_register, read_vote, settled_register
+from bigchaindb.pipeline.every import Every
 from bigchaindb.pipeline.watch import Watch
 from bigchaindb.storage.records import Sighting
 
@@ -34,14 +35,13 @@ if TYPE_CHECKING:
     from bigchaindb.model.vote import Vote
     from bigchaindb.node.journal import Journal
     from bigchaindb.node.node import Node
-    from bigchaindb.storage.records import StoredBlock
+    from bigchaindb.storage.records import DecisionRow, StoredBlock
 
 __all__ = ["Voter"]
 
 _PAGE: Final = 16
 _MAX_OPEN: Final = 256
 _MAX_LOADED: Final = 12
-_MAX_NOTED: Final = 10_000
 _RETRY_SECONDS: Final = 1.0
 
 _log = logging.getLogger(__name__)
@@ -76,7 +76,7 @@ class Voter:
         """
         self._node = node
         self._storage = node.storage
-        self._seat = Seat.take(node.storage, node.key, node.genesis, journal, node.clock)
+        self._seat = Seat.take(node.storage, node.key, node.genesis, journal, node.clock, federations=node.federations)
         node.view.backing = self._seat.backed
         node.sight_genesis()
         self._open: dict[str, _Open] = {}
@@ -85,9 +85,11 @@ class Voter:
         registers = self._storage.registers([self._cursor_register, self._settled_register])
         self._cursor = registers.get(self._cursor_register)
         self._settled = registers.get(self._settled_register)
-        self._retry_at = float("-inf")
-        self._aside_turn = 0
-        self._open_turn = 0
+        self._recheck = Every(_RETRY_SECONDS)
+        self._ask_others = Every(_RETRY_SECONDS)
+        self._scrub = Every(_RETRY_SECONDS)
+        self._aside_after: str | None = None
+        self._older_after: str | None = None
         self._said = set() if said is None else said
         self._watch = Watch(node, self._said)
         self._settle_rest()
@@ -106,11 +108,13 @@ class Voter:
         now = self._node.clock()
         noted = self._note_new_blocks(now)
         self._load_open(now)
-        rulings, valid = self._rulings()
+        rulings, valid = self._rulings(now)
         ballots = self._ballots(now, rulings)
         if ballots or rulings:
             self._cast(ballots, rulings, valid)
         self._watch.step(now, self._open)
+        if self._scrub.is_due(now):
+            self._seat.scrub.step()
         return noted or bool(ballots) or bool(rulings)
 
     def seconds_until_due(self) -> float | None:
@@ -157,10 +161,8 @@ class Voter:
     def _recheck_aside(self, now: float) -> None:
         """Look again at what was left aside."""
         # In turn: whoever fills this list with junk must not keep an honest block out of sight.
-        everything = self._storage.open_sightings(self._node.me, checked=False, limit=_MAX_NOTED)
-        start = self._aside_turn % max(1, len(everything))
-        aside = (everything[start:] + everything[:start])[:_PAGE]
-        self._aside_turn = start + len(aside)
+        aside = self._next_open(self._aside_after, checked=False)
+        self._aside_after = aside[-1].key if aside else None
         stored = self._storage.blocks([s.block_id for s in aside]) if aside else {}
         by_key = {item.key: item for items in stored.values() for item in items}
         whole = [
@@ -201,8 +203,7 @@ class Voter:
 
     def _load_open(self, now: float) -> None:
         """Know the checked, undecided blocks, oldest first; look at those left aside now and then."""
-        if now >= self._retry_at:
-            self._retry_at = now + _RETRY_SECONDS
+        if self._recheck.is_due(now):
             self._recheck_aside(now)
         newest = self._storage.open_sightings(self._node.me, checked=True, limit=_MAX_OPEN, newest=True)
         wanted = newest if len(newest) < _MAX_OPEN else self._some_older(newest) + newest
@@ -217,13 +218,19 @@ class Voter:
     def _some_older(self, newest: list[Sighting]) -> list[Sighting]:
         """Choose a few, in turn, of the undecided blocks that came before these."""
         # Blocks that nobody will ever decide must neither fill the memory nor keep new ones out of sight.
-        oldest = self._storage.open_sightings(self._node.me, checked=True, limit=_MAX_NOTED)
         keys = {sighting.key for sighting in newest}
-        rest = [sighting for sighting in oldest if sighting.key not in keys]
-        start = self._open_turn % max(1, len(rest))
-        some = (rest[start:] + rest[:start])[:_PAGE]
-        self._open_turn = start + len(some)
-        return sorted(some, key=rest.index)
+        some = self._next_open(self._older_after, checked=True)
+        older = [sighting for sighting in some if sighting.key not in keys]
+        # Behind the last of these come the newest: it is the first ones' turn again.
+        self._older_after = some[-1].key if some and len(older) == len(some) else None
+        return older
+
+    def _next_open(self, after: str | None, *, checked: bool) -> list[Sighting]:
+        """Return the next few of this node's open notes behind one; the first again where there are none."""
+        some = self._storage.open_sightings(self._node.me, checked=checked, limit=_PAGE, after=after)
+        if not some and after is not None:
+            some = self._storage.open_sightings(self._node.me, checked=checked, limit=_PAGE)
+        return some
 
     def _contents(self, open_block: _Open) -> list[Transaction | TransactionError] | None:
         """Return a block's contents, None where they do not add up to its root now; a few blocks' are kept."""
@@ -257,7 +264,7 @@ class Voter:
         # What is about to be recorded as valid binds as if this node had voted for it; as invalid, no more.
         refused = {ruling.block_id for ruling in rulings if not ruling.is_valid}
         backed = decided - refused
-        newest = float(self._node.newest_decided())
+        newest = float(self._seat.head.newest_time)
         self._node.view.backing = lambda ids: (self._seat.backed(ids) | (backed & set(ids))) - refused
         for block_id, open_block in self._open.items():
             if block_id in decided or not self._may_vote(open_block) or not self._is_due(open_block, now):
@@ -291,21 +298,24 @@ class Voter:
 
     def _is_due(self, open_block: _Open, now: float) -> bool:
         """Tell whether a block that waited may fare otherwise now: something was decided, or time has passed."""
-        return open_block.judged_after < self._seat.head.sequence or now - open_block.judged_at >= _RETRY_SECONDS
+        # A clock that was set back has passed no time, and must not stand still either.
+        is_recent = 0 <= now - open_block.judged_at < _RETRY_SECONDS
+        return open_block.judged_after < self._seat.head.sequence or not is_recent
 
     # --- deciding --------------------------------------------------------------------------------------------
 
-    def _rulings(self) -> tuple[list[Ruling], list[tuple[Block, list[Transaction]]]]:
+    def _rulings(self, now: float) -> tuple[list[Ruling], list[tuple[Block, list[Transaction]]]]:
         """Decide what the votes in storage decide; with the valid blocks' transactions."""
         rulings: list[Ruling] = []
         valid: list[tuple[Block, list[Transaction]]] = []
         votes = self._storage.votes(list(self._open)) if self._open else {}
+        records = self._records(now)
         just_valid: set[str] = set()
         for block_id, open_block in self._open.items():
             header = open_block.block.header
             places = votes.get(block_id, {})
             self._seat.check_place(block_id, places.get(self._node.me))
-            verdict = self._verdict(open_block, places)
+            verdict = self._verdict(open_block, places, records.get(block_id, ()))
             if verdict is None:
                 continue
             if verdict:
@@ -320,12 +330,23 @@ class Voter:
             rulings.append(Ruling(block_id, verdict, header.transaction_count, header.timestamp))
         return rulings, valid
 
-    def _verdict(self, open_block: _Open, places: dict[str, str]) -> bool | None:
-        """Decide by the votes; a newcomer, who was not there to see them cast, by what a quorum has recorded."""
-        voters = open_block.block.header.voters
-        if self._node.me in voters:
-            return tally(voters, self._count(open_block, places), self._node.quorum)
-        block = open_block.block
+    def _records(self, now: float) -> dict[str, list[DecisionRow]]:
+        """Return what others have recorded of the blocks that have been undecided here for long; now and then."""
+        if not self._ask_others.is_due(now):
+            return {}
+        late = [block_id for block_id, o in self._open.items() if abs(now - o.sighting.seen_at) >= BLOCK_STALL_SECONDS]
+        return self._storage.decisions_on(late) if late else {}
+
+    def _verdict(self, open_block: _Open, places: dict[str, str], records: Sequence[DecisionRow]) -> bool | None:
+        """Decide by the votes, or where these are not enough for long, by what others have recorded.
+
+        Whoever was away may find other votes in storage than those that once were counted: a member that lies can
+        put another in the place of its own.  And a newcomer was not there to see them cast.
+        """
+        block, header = open_block.block, open_block.block.header
+        if self._node.me in header.voters:
+            verdict = tally(header.voters, self._count(open_block, places), self._node.quorum)
+            return honest_verdict(records, block.id, header, self._node.quorum) if verdict is None else verdict
         rows = self._storage.decisions_on([block.id]).get(block.id, [])
         return quorum_verdict(rows, block.id, block.header, self._node.quorum)
 
@@ -362,6 +383,8 @@ class Voter:
         with self._seat.advance(ballots, rulings, lambda: self._enter_holdings(valid)):
             if rulings:
                 self._finish(valid, self._seat.head.sequence + len(rulings))
+        # From now on nobody can hide them from this voter by deleting them.
+        self._node.view.learn({ruling.block_id: ruling.is_valid for ruling in rulings})
         for ruling in rulings:
             self._open.pop(ruling.block_id)
             level = logging.DEBUG if ruling.is_valid else logging.INFO

@@ -4,6 +4,7 @@ Invariants:
 
 - Every entry is in exactly one of three places: ready, blocked, or left to another node.
 - Its size is bounded; what does not fit is read again later, since the backlog itself is in storage.
+- Nothing that waits keeps what is ready out: where too much is blocked, what has been for longest is forgotten.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Entry", "WaitingRoom"]
 
-MAX_ENTRIES: Final = 8_000
+MAX_READY: Final = 2_000
+MAX_BLOCKED: Final = 8_000
 MAX_FOREIGN: Final = 100_000
 
 
@@ -36,13 +38,28 @@ class Entry:
     seen_at: float
 
 
+@dataclass(frozen=True, slots=True)
+class _Blocked:
+    """An entry that waits.
+
+    Attributes:
+        entry: what waits.
+        since: Unix seconds.
+        blockers: ids of the transactions for one of which it waits.
+    """
+
+    entry: Entry
+    since: float
+    blockers: frozenset[str]
+
+
 class WaitingRoom:
     """The entries of the backlog that a builder has read and not seen settled."""
 
     def __init__(self) -> None:
         """Start empty."""
         self._ready: dict[str, Entry] = {}
-        self._blocked: dict[str, tuple[Entry, float]] = {}
+        self._blocked: dict[str, _Blocked] = {}
         self._blocked_by: dict[str, set[str]] = {}
         self._foreign: dict[str, tuple[str, float]] = {}
         self._foreign_texts: dict[str, set[str]] = {}
@@ -55,14 +72,16 @@ class WaitingRoom:
     @property
     def has_room(self) -> bool:
         """Whether more entries may be read."""
-        return len(self._ready) + len(self._blocked) < MAX_ENTRIES and len(self._foreign) < MAX_FOREIGN
+        return len(self._ready) < MAX_READY
 
     def add(self, entry: Entry) -> None:
         """Take in an entry that is this node's to build."""
         self._ready[entry.transaction.hash] = entry
 
     def leave(self, text_hash: str, txid: str, seen_at: float, until: float) -> None:
-        """Note an entry that is another node's to build, until a time."""
+        """Note an entry that is another node's to build, until a time; where there are too many, it is not noted."""
+        if len(self._foreign) >= MAX_FOREIGN:
+            return
         self._foreign[text_hash] = (txid, seen_at)
         self._foreign_texts.setdefault(txid, set()).add(text_hash)
         heapq.heappush(self._overdue_at, (until, text_hash))
@@ -95,37 +114,48 @@ class WaitingRoom:
 
     def block(self, text_hash: str, blockers: Iterable[str], now: float) -> None:
         """Let a ready entry wait until one of these transaction ids is decided, or for `unblock_before`."""
-        entry = self._ready.pop(text_hash)
-        self._blocked[text_hash] = (entry, now)
-        for blocker in blockers:
+        blocked = _Blocked(self._ready.pop(text_hash), now, frozenset(blockers))
+        self._blocked[text_hash] = blocked
+        for blocker in blocked.blockers:
             self._blocked_by.setdefault(blocker, set()).add(text_hash)
+        if len(self._blocked) > MAX_BLOCKED:
+            self._free(next(iter(self._blocked)))
+
+    def _free(self, text_hash: str) -> Entry | None:
+        """Take out what is blocked; None where it is not."""
+        blocked = self._blocked.pop(text_hash, None)
+        for blocker in blocked.blockers if blocked else ():
+            waiting = self._blocked_by[blocker]
+            waiting.remove(text_hash)
+            if not waiting:
+                del self._blocked_by[blocker]
+        return blocked.entry if blocked else None
 
     def unblock(self, txid: str) -> None:
         """Make ready what waits for a transaction id."""
-        for text_hash in sorted(self._blocked_by.pop(txid, ())):
-            blocked = self._blocked.pop(text_hash, None)
-            if blocked:
-                self.add(blocked[0])
-
-    def unblock_before(self, blocked_before: float) -> None:
-        """Make ready what has been blocked since before a time: time alone may have freed it."""
-        for text_hash, (entry, since) in list(self._blocked.items()):
-            if since < blocked_before:
-                del self._blocked[text_hash]
+        for text_hash in sorted(self._blocked_by.get(txid, ())):
+            entry = self._free(text_hash)
+            if entry:
                 self.add(entry)
+
+    def unblock_before(self, blocked_before: float, limit: int = MAX_BLOCKED) -> None:
+        """Make ready up to `limit` of what has been blocked since before a time: time alone may have freed it."""
+        for text_hash, blocked in list(self._blocked.items())[:limit]:
+            if blocked.since < blocked_before:
+                self._free(text_hash)
+                self.add(blocked.entry)
 
     def remove(self, text_hash: str) -> None:
         """Forget an entry."""
         self._ready.pop(text_hash, None)
-        self._blocked.pop(text_hash, None)
+        self._free(text_hash)
         if text_hash in self._foreign:
             self.take(text_hash)
 
     def settle(self, txid: str) -> None:
         """Forget what waits for this id because it *is* this transaction; make ready what else waits for it."""
         for text_hash in self._blocked_by.get(txid, set()).copy():
-            blocked = self._blocked.get(text_hash)
-            if blocked and blocked[0].transaction.id == txid:
+            if self._blocked[text_hash].entry.transaction.id == txid:
                 self.remove(text_hash)
         for text_hash in self._foreign_texts.get(txid, set()).copy():
             self.take(text_hash)

@@ -163,12 +163,23 @@ class Storage(ABC):
         """Return this node's notes on these block keys; those without one are left out."""
 
     @abstractmethod
-    def open_sightings(self, node: str, *, checked: bool, limit: int, newest: bool = False) -> list[Sighting]:
-        """Return up to `limit` of this node's notes without a verdict, the oldest or the newest, oldest first."""
+    def open_sightings(
+        self, node: str, *, checked: bool, limit: int, newest: bool = False, after: str | None = None
+    ) -> list[Sighting]:
+        """Return up to `limit` of this node's notes without a verdict, oldest first.
+
+        Args:
+            node: whose notes.
+            checked: those that are, or that are not.
+            limit: how many at the most.
+            newest: the newest of them rather than the oldest; without `after`.
+            after: key of a note, which may have been checked or decided since, behind whose place to begin; None, or
+                one that this node never noted: at the beginning.
+        """
 
     @abstractmethod
-    def standings(self, node: str, ids: Sequence[str]) -> dict[str, list[Standing]]:
-        """Return, per transaction id, the blocks in which it stands and that this node has noted as checked."""
+    def standings(self, node: str, ids: Sequence[str], *, checked: bool = True) -> dict[str, list[Standing]]:
+        """Return, per transaction id, the blocks in which it stands and that this node has noted as checked, or not."""
 
     # --- votes -----------------------------------------------------------------------------------------------
 

@@ -285,23 +285,25 @@ class MemoryStorage(Storage):
             notes = contents.sightings.get(node, {})
             return {key: notes[key] for key in keys if key in notes}
 
-    def open_sightings(self, node: str, *, checked: bool, limit: int, newest: bool = False) -> list[Sighting]:
+    def open_sightings(
+        self, node: str, *, checked: bool, limit: int, newest: bool = False, after: str | None = None
+    ) -> list[Sighting]:
         """See `Storage.open_sightings`."""
         with self._reading() as contents:
-            notes = contents.sightings.get(node, {}).values()
-            still_open = [note for note in notes if note.verdict is None and note.checked == checked]
-        ordered = sorted(still_open, key=lambda note: note.seen_at)
-        return _first(limit, ordered[::-1])[::-1] if newest else _first(limit, ordered)
+            ordered = sorted(contents.sightings.get(node, {}).values(), key=lambda note: note.seen_at)
+        behind = next((place for place, note in enumerate(ordered, 1) if note.key == after), 0)
+        still_open = [note for note in ordered[behind:] if note.verdict is None and note.checked == checked]
+        return _first(limit, still_open[::-1])[::-1] if newest else _first(limit, still_open)
 
-    def standings(self, node: str, ids: Sequence[str]) -> dict[str, list[Standing]]:
+    def standings(self, node: str, ids: Sequence[str], *, checked: bool = True) -> dict[str, list[Standing]]:
         """See `Storage.standings`."""
         with self._reading() as contents:
-            checked = {key: note for key, note in contents.sightings.get(node, {}).items() if note.checked}
+            noted = {key: note for key, note in contents.sightings.get(node, {}).items() if note.checked == checked}
             return grouped(
-                (id_, Standing(checked[key].block_id, key, checked[key].seen_at, checked[key].verdict, hash_))
+                (id_, Standing(noted[key].block_id, key, noted[key].seen_at, noted[key].verdict, hash_))
                 for id_ in dict.fromkeys(ids)
                 for key, hash_ in contents.standing_in.get(id_, ())
-                if key in checked
+                if key in noted
             )
 
     # --- votes -----------------------------------------------------------------------------------------------

@@ -190,15 +190,20 @@ class RethinkStorage(Storage):
         rows = self._store.find("sightings", [f"{node}/{key}" for key in keys])
         return {row.text("key"): row.sighting() for row in rows}
 
-    def open_sightings(self, node: str, *, checked: bool, limit: int, newest: bool = False) -> list[Sighting]:
+    def open_sightings(
+        self, node: str, *, checked: bool, limit: int, newest: bool = False, after: str | None = None
+    ) -> list[Sighting]:
         """See `Storage.open_sightings`."""
-        bounds = [[node, checked, end, end] for end in (r.minval, r.maxval)]
+        behind = self._store.find("sightings", [f"{node}/{after}"]) if after is not None else []
+        first = [behind[0].number("seen_at"), behind[0].whole("place")] if behind else [r.minval, r.minval]
+        bounds = [[node, checked, *first], [node, checked, r.maxval, r.maxval]]
         order = r.desc("open") if newest else "open"
-        query = r.table("sightings").between(*bounds, index="open").order_by(index=order).limit(max(limit, 0))
+        notes = r.table("sightings").between(*bounds, index="open", left_bound="open")
+        query = notes.order_by(index=order).limit(max(limit, 0))
         found = [row.sighting() for row in self._store.rows("sightings", query, decides=False)]
         return found[::-1] if newest else found
 
-    def standings(self, node: str, ids: Sequence[str]) -> dict[str, list[Standing]]:
+    def standings(self, node: str, ids: Sequence[str], *, checked: bool = True) -> dict[str, list[Standing]]:
         """See `Storage.standings`."""
         known = self._postings.standings(ids)
         noted = self.sightings(node, [key for pairs in known.values() for key, _ in pairs])
@@ -206,7 +211,7 @@ class RethinkStorage(Storage):
             (id_, Standing(noted[key].block_id, key, noted[key].seen_at, noted[key].verdict, hash_))
             for id_, pairs in known.items()
             for key, hash_ in pairs
-            if key in noted and noted[key].checked
+            if key in noted and noted[key].checked == checked
         ]
         return grouped(sorted(found, key=lambda pair: pair[1].seen_at))
 

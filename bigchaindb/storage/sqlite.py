@@ -230,20 +230,25 @@ class SqliteStorage(Storage):
             rows = self._file.rows_of(sql.SIGHTINGS, dict.fromkeys(keys), node)
             return {row[0]: _sighting(row) for row in rows}
 
-    def open_sightings(self, node: str, *, checked: bool, limit: int, newest: bool = False) -> list[Sighting]:
+    def open_sightings(
+        self, node: str, *, checked: bool, limit: int, newest: bool = False, after: str | None = None
+    ) -> list[Sighting]:
         """See `Storage.open_sightings`."""
         with self._file.using():
+            behind = self._file.rows(sql.PLACE_OF_SIGHTING, node, after) if after is not None else []
             if newest:
                 rows = self._file.rows(sql.NEWEST_OPEN_SIGHTINGS, node, checked, _at_most(limit))[::-1]
+            elif behind:
+                rows = self._file.rows(sql.OPEN_SIGHTINGS_AFTER, node, checked, *behind[0], _at_most(limit))
             else:
                 rows = self._file.rows(sql.OPEN_SIGHTINGS, node, checked, _at_most(limit))
             return [_sighting(row) for row in rows]
 
-    def standings(self, node: str, ids: Sequence[str]) -> dict[str, list[Standing]]:
+    def standings(self, node: str, ids: Sequence[str], *, checked: bool = True) -> dict[str, list[Standing]]:
         """See `Storage.standings`."""
         with self._file.using():
             named = {number: id_ for id_, number in self._names.numbers(ids).items()}
-            rows = self._file.rows_of(sql.STANDINGS, named, node)
+            rows = self._file.rows_of(sql.STANDINGS, named, node, checked)
             return grouped(
                 (named[number], Standing(block_id, key, seen_at, _verdict(verdict), hash_))
                 for number, block_id, key, seen_at, verdict, hash_ in rows

@@ -394,6 +394,19 @@ OPEN_SIGHTINGS = _query(
 """,
 )
 
+OPEN_SIGHTINGS_AFTER = _query(
+    "str str float int int?",
+    """
+    SELECT key, block_id, seen_at, checked, verdict
+    FROM sightings
+    WHERE node = ? AND checked = ? AND verdict IS NULL AND (seen_at, sequence) > (?, ?)
+    ORDER BY seen_at, sequence
+    LIMIT ?
+""",
+)
+
+PLACE_OF_SIGHTING = _query("float int", "SELECT seen_at, sequence FROM sightings WHERE node = ? AND key = ?")
+
 NEWEST_OPEN_SIGHTINGS = _query(
     "str str float int int?",
     """
@@ -411,7 +424,7 @@ STANDINGS = _query(
     SELECT t.number, s.block_id, s.key, s.seen_at, s.verdict, t.hash
     FROM block_transactions AS t
         CROSS JOIN blocks AS b ON b.sequence = t.block
-        CROSS JOIN sightings AS s ON s.node = ? AND s.key = b.key AND s.checked = 1
+        CROSS JOIN sightings AS s ON s.node = ? AND s.key = b.key AND s.checked = ?
     WHERE t.number IN ({keys})
     ORDER BY t.number, t.block
 """,

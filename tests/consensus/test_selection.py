@@ -395,21 +395,31 @@ def test_a_block_takes_4_mebibytes_and_leaves_what_is_larger_than_the_rest(view:
     assert choice.left == [large[2]]
 
 
-@pytest.mark.parametrize(("tries", "most"), [(0, 12), (7, 7), (8, 3), (9, 1), (10, 1), (50, 1)])
+@pytest.mark.parametrize(
+    ("tried", "most"), [([], 12), ([1000], 12), ([20], 10), ([20, 10], 5), ([10, 20], 5), ([3], 1), ([2], 1), ([1], 1)]
+)
 def test_at_each_further_try_a_transaction_goes_into_a_block_at_most_half_as_large(
-    view: StatedView, tries: int, most: int
+    view: StatedView, tried: list[int], most: int
 ) -> None:
     first, *others = [create(f"{i}") for i in range(12)]
-    for i in range(tries):
+    for i, size in enumerate(tried):
         view.stand(block_id(f"try {i}"), first, verdict=False)
+        view.large[block_id(f"try {i}")] = size
     choice = chosen(view, first, *others)
     assert built(choice) == [first, *others][:most]
 
 
+def test_a_block_that_is_not_there_any_more_was_no_larger_than_a_block_may_be(view: StatedView) -> None:
+    candidates = [create(f"{i}") for i in range(MAX_TRANSACTIONS // 2 + 1)]
+    view.verified.update(t.hash for t in candidates)
+    view.stand(block_id("gone"), candidates[0], verdict=False)
+    assert built(chosen(view, *candidates)) == candidates[:-1]
+
+
 def test_what_was_tried_often_is_left_when_the_block_is_larger_already(view: StatedView) -> None:
     *others, last = [create(f"{i}") for i in range(12)]
-    for i in range(9):
-        view.stand(block_id(f"try {i}"), last, verdict=False)
+    view.stand(block_id("try"), last, verdict=False)
+    view.large[block_id("try")] = 22
     choice = chosen(view, *others, last)
     assert built(choice) == others
     assert choice.left == [last]

@@ -76,6 +76,7 @@ class StatedView:
         backlog: those that wait.
         blocks: the blocks in which each transaction id stands.
         supports: ids of blocks with a valid vote.
+        large: how many transactions there are in a block.
         verified: hashes of signed texts that are known to be sound.
         noted_all: whether the node has no blocks to catch up with.
         aside: ids of what stands in blocks that the node has left aside.
@@ -86,6 +87,7 @@ class StatedView:
     backlog: list[Transaction] = field(default_factory=list)
     blocks: dict[str, list[Standing]] = field(default_factory=dict)
     supports: set[str] = field(default_factory=set)
+    large: dict[str, int] = field(default_factory=dict)
     verified: set[str] = field(default_factory=set)
     noted_all: bool = True
     aside: set[str] = field(default_factory=set)
@@ -141,6 +143,9 @@ class StatedView:
     def outputs(self, refs: Collection[OutputRef]) -> dict[OutputRef, Output]:
         known = {ref(t, output.cid): output for t in self.stored for output in t.outputs}
         return {r: known[r] for r in refs if r in known}
+
+    def sizes(self, block_ids: Collection[str]) -> dict[str, int]:
+        return {block: self.large[block] for block in block_ids if block in self.large}
 
     def supported(self, block_ids: Collection[str]) -> set[str]:
         return self.supports & set(block_ids)

@@ -20,7 +20,9 @@ from bigchaindb.node.journal import (
     FileJournal,
     Journal,
     MemoryJournal,
+    Taken,
     entry_line,
+    read_starts,
     read_taken,
     start_line,
 )
@@ -32,7 +34,9 @@ if TYPE_CHECKING:
 
 NODE = key("node 0")
 TIMESTAMP = "1.000000"
+LATER = "2.000000"
 GENESIS = "0" * 64
+HISTORY = "1" * 64
 
 
 def block_id(number: int) -> str:
@@ -59,14 +63,18 @@ def write(journal: Journal, *steps: tuple[str, int, int]) -> None:
     """Write `("start", epoch, generation)` and `("vote", epoch, generation)`: a vote on the block of that number."""
     for what, epoch, generation in steps:
         if what == "start":
-            journal.append(start_line(epoch, generation))
+            journal.append(start_line(epoch, generation, HISTORY))
         else:
-            journal.append(entry_line(epoch, generation, [vote(generation)], []))
+            journal.append(entry_line(epoch, generation, [vote(generation)], [], TIMESTAMP))
 
 
 def taken(journal: Journal, generation: int, epoch: int) -> list[int]:
-    """The generations of the votes that the head took."""
-    return [int(v.block_id, 16) for votes, _ in read_taken(journal, generation, epoch) for v in votes]
+    """The blocks of the votes that the head took."""
+    return [int(v.block_id, 16) for one in read(journal, generation, epoch) for v in one.votes]
+
+
+def read(journal: Journal, generation: int, epoch: int) -> list[Taken]:
+    return list(read_taken(journal, read_starts(journal, epoch), generation))
 
 
 # --- what the head took ------------------------------------------------------------------------------------
@@ -75,19 +83,26 @@ def taken(journal: Journal, generation: int, epoch: int) -> list[int]:
 def test_what_was_cast_reads_back_by_its_hash() -> None:
     journal = MemoryJournal()
     yes, no, valid, invalid = vote(1), vote(2, "why"), decision(3, 1), decision(4, 2, Verdict.INVALID)
-    journal.append(start_line(1, 0))
-    journal.append(entry_line(1, 1, [yes, no], [valid]))
-    journal.append(entry_line(1, 2, [], [invalid]))
-    assert list(read_taken(journal, 2, 1)) == [
-        (
-            [
-                CastVote(block_id(1), is_valid=True, hash=crypto.hash_data(yes.text)),
-                CastVote(block_id(2), is_valid=False, hash=crypto.hash_data(no.text)),
-            ],
-            [CastDecision(1, block_id(3), is_valid=True, hash=crypto.hash_data(valid.text))],
-        ),
-        ([], [CastDecision(2, block_id(4), is_valid=False, hash=crypto.hash_data(invalid.text))]),
+    journal.append(start_line(1, 0, HISTORY))
+    journal.append(entry_line(1, 1, [yes, no], [valid], TIMESTAMP))
+    journal.append(entry_line(1, 2, [], [invalid], LATER))
+    votes = (
+        CastVote(block_id(1), is_valid=True, hash=crypto.hash_data(yes.text)),
+        CastVote(block_id(2), is_valid=False, hash=crypto.hash_data(no.text)),
+    )
+    first = CastDecision(1, block_id(3), is_valid=True, hash=crypto.hash_data(valid.text))
+    second = CastDecision(2, block_id(4), is_valid=False, hash=crypto.hash_data(invalid.text))
+    assert read(journal, 2, 1) == [
+        Taken(1, votes, (first,), TIMESTAMP, HISTORY),
+        Taken(2, (), (second,), LATER, HISTORY),
     ]
+
+
+def test_a_journal_of_an_earlier_release_is_read() -> None:
+    journal = MemoryJournal()
+    journal.append('{"epoch":1,"from_generation":0}')
+    journal.append('{"decisions":[],"epoch":1,"generation":1,"votes":[]}')
+    assert read(journal, 1, 1) == [Taken(1, (), (), None, None)]
 
 
 def test_an_empty_journal_is_that_of_a_node_which_has_cast_nothing() -> None:
@@ -121,16 +136,16 @@ def test_whatever_crashes_what_was_taken_is_read_and_nothing_else(runs: list[tup
     journal = MemoryJournal()
     generation, expected = 0, []
     for epoch, (count, crashes) in enumerate(runs, 1):
-        journal.append(start_line(epoch, generation))
+        journal.append(start_line(epoch, generation, HISTORY))
         for _ in range(count):
             generation += 1
             cast = vote(1000 * epoch + generation)
-            journal.append(entry_line(epoch, generation, [cast], []))
+            journal.append(entry_line(epoch, generation, [cast], [], TIMESTAMP))
             expected.append(cast.block_id)
         if crashes and count:
             generation -= 1
             expected.pop()
-    found = [v.block_id for votes, _ in read_taken(journal, generation, len(runs)) for v in votes]
+    found = [v.block_id for one in read(journal, generation, len(runs)) for v in one.votes]
     assert found == expected
 
 
@@ -250,7 +265,7 @@ def test_what_is_written_while_another_reads_goes_to_the_end(journal: FileJourna
 
 
 def test_what_is_no_utf_8_is_a_damaged_line(journal: FileJournal, path: Path) -> None:
-    journal.append(start_line(1, 0))
+    journal.append(start_line(1, 0, HISTORY))
     with path.open("ab") as file:
         file.write(b'{"epoch":\xff}\n')
     with pytest.raises(JournalError, match="journal line 2: "):

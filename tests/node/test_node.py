@@ -201,6 +201,21 @@ def test_block_time_is_the_later_of_the_clock_and_the_newest_block_decided_valid
     assert node.block_time() == node.newest_decided() == f"{NOW + 10:.6f}"
 
 
+@pytest.mark.parametrize("count", [31, 40, 600])
+def test_no_number_of_blocks_decided_invalid_turns_time_back(ledger: Ledger, count: int) -> None:
+    """Any member can have blocks decided invalid."""
+    ledger.clock.now += 10
+    ledger.settle(ledger.create(ALICE))
+    asset = ledger.create(ALICE, {"n": 1})
+    for number in range(count):
+        ledger.put_block(asset, at=f"{NOW - 1000 - number:.6f}")
+    ledger.run()
+    assert len(ledger.first.storage.decisions(ledger.first.me, 0, 1000)) == count + 1
+    assert ledger.first.node.newest_decided() == f"{NOW + 10:.6f}"
+    ledger.first.open()
+    assert ledger.first.node.newest_decided() == f"{NOW + 10:.6f}"
+
+
 def test_genesis_is_valid_for_every_node(ledger: Ledger) -> None:
     assert ledger.statuses(ledger.genesis.transaction) == [Status.VALID]
 

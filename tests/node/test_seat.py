@@ -10,6 +10,7 @@ import pytest
 from bigchaindb import canonical, crypto
 from bigchaindb.exceptions import Fenced, JournalError, StorageUnavailable
 from bigchaindb.model.decision import Decision, Verdict
+from bigchaindb.model.federations import Federations
 from bigchaindb.model.genesis import Genesis, Quorum
 from bigchaindb.model.vote import Vote
 from bigchaindb.node.head import Head
@@ -50,7 +51,9 @@ class Desk:
 
     def take(self, storage: MemoryStorage | None = None) -> Seat:
         """Take the seat as a new process does."""
-        return Seat.take(storage or self.connect(), NODE, GENESIS, self.journal, Clock())
+        return Seat.take(
+            storage or self.connect(), NODE, GENESIS, self.journal, Clock(), federations=Federations.of([ME])
+        )
 
     def cast(self, seat: Seat, ballots: Sequence[Ballot] = (), rulings: Sequence[Ruling] = ()) -> None:
         with seat.advance(ballots, rulings):

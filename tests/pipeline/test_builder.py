@@ -307,12 +307,46 @@ def test_what_a_slow_clock_put_before_the_cursor_is_found_later(one: Ledger) -> 
 
 
 def test_a_backlog_larger_than_the_builders_memory_is_worked_off(one: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(waiting_room, "MAX_ENTRIES", 3)
+    monkeypatch.setattr(waiting_room, "MAX_READY", 3)
+    monkeypatch.setattr(waiting_room, "MAX_BLOCKED", 3)
     monkeypatch.setattr("bigchaindb.pipeline.builder._PAGE", 2)
     transactions = creates(one, 12)
     one.write(*transactions)
     one.run(seconds=60)
     assert [one.first.status(t) for t in transactions] == [Status.VALID] * 12
+
+
+def test_entries_that_must_wait_keep_no_others_out_however_many_they_are(
+    one: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever may CREATE can date a block years ahead; what spends its outputs waits for it, and is let in."""
+    monkeypatch.setattr(waiting_room, "MAX_READY", 4)
+    monkeypatch.setattr(waiting_room, "MAX_BLOCKED", 5)
+    monkeypatch.setattr("bigchaindb.pipeline.builder._PAGE", 3)
+    far = creates(one, 20, "far")
+    one.put_block(*far, at=f"{one.clock.now + 10**7:.6f}")
+    one.run()
+    one.write(*(one.transfer(ref(t), ALICE, BOB) for t in far))
+    honest = one.create(BOB)
+    one.write(honest)
+    one.run(seconds=60)
+    assert one.statuses(honest) == [Status.VALID]
+    assert len(backlog(one)) == 20
+
+
+@pytest.mark.parametrize("back", [1.0, 600.0])
+def test_a_clock_that_is_set_back_stops_nothing(three: Ledger, back: float) -> None:
+    for member in three.members[1:]:
+        member.stop()
+    others = [assigned(three, member, "theirs") for member in three.members[1:]]
+    mine = assigned(three, three.first, "mine")
+    three.write(mine, *others)
+    three.run(seconds=5)
+    three.clock.now -= back
+    three.run(seconds=45)  # from now on: a block's patience, and another's turn, are 30 seconds
+    held = [text_hash for block in three.blocks() for text_hash in block.transactions]
+    assert held.count(mine.hash) >= 2
+    assert {t.hash for t in others} & set(held)
 
 
 # --- rejections --------------------------------------------------------------------------------------------
@@ -412,6 +446,27 @@ def test_forged_rejections_of_others_are_not_counted(three: Ledger) -> None:
     )
     turned_down(three, bad)
     a.storage.reject([RejectionRow(bad.hash, bad.id, b.me, "forged"), RejectionRow(bad.hash, bad.id, c.me, "{}")])
+    a.builder.step()
+    assert backlog(three) == [bad.id]
+
+
+def test_rejections_in_another_ledger_of_the_same_members_are_not_counted(three: Ledger) -> None:
+    a, *others = three.members
+    bad = next(
+        bad for i in range(20) if assignee(bad := garbled(three.create(ALICE, {"i": i})), three.federation) == a.me
+    )
+    turned_down(three, bad)
+    for other in others:
+        rejection = Rejection.sign(
+            ledger="1" * 64,
+            transaction_hash=bad.hash,
+            transaction_id=bad.id,
+            reason="because",
+            evidence=None,
+            timestamp=three.clock.timestamp,
+            key=other.key,
+        )
+        a.storage.reject([RejectionRow(bad.hash, bad.id, other.me, rejection.text)])
     a.builder.step()
     assert backlog(three) == [bad.id]
 

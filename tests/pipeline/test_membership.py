@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+import base58
 import pytest
 
-from bigchaindb.exceptions import ConfigurationError, FederationMismatch, LedgerError
-from bigchaindb.node.membership import check_may_adopt, check_may_change
+from bigchaindb.config import parse
+from bigchaindb.exceptions import (
+    ConfigurationError,
+    FederationMismatch,
+    JournalError,
+    LedgerError,
+    OperationError,
+)
+from bigchaindb.node.membership import check_may_adopt, check_may_change, undo, with_member
 from bigchaindb.node.queries import Status
 from bigchaindb.storage.memory import MemoryStorage
 from bigchaindb.storage.records import StoredBlock, VoteRow
 from tests.ledgers import Ledger, Member, key, public, ref, row
+
+if TYPE_CHECKING:
+    from bigchaindb.config import Config
 
 ALICE, BOB, CAROL = key("alice"), key("bob"), key("carol")
 NEWCOMER = key("newcomer")
@@ -59,10 +72,44 @@ def test_under_the_new_federation_its_quorum_counts(changing: Changing) -> None:
     ledger = changing.ledger
     newcomer = changing.join()
     ledger.members[0].stop()
-    asset = ledger.create(ALICE, by=newcomer)
+    asset = ledger.create(ALICE, by=ledger.members[1])
     newcomer.write(asset)
     ledger.run(seconds=150)
     assert ledger.statuses(asset) == [Status.VALID] * 2
+
+
+def test_a_newcomer_creates_nothing_before_a_quorum_would_take_it(changing: Changing) -> None:
+    """Whoever has not heard of it yet would reject what it creates, and that is for ever."""
+    ledger = changing.ledger
+    newcomer = changing.join()
+    mine = ledger.create(ALICE, by=newcomer)
+    with pytest.raises(OperationError, match="is a new member, and may CREATE once a quorum has voted under"):
+        newcomer.write(mine)
+    assert ledger.is_refused(mine)
+    ledger.settle(ledger.create(BOB))
+    ledger.settle(mine)
+
+
+def test_a_configuration_of_before_cannot_be_voted_under_again(changing: Changing) -> None:
+    ledger = changing.ledger
+    a, _ = ledger.members
+    changing.join()
+    a.adopt([changing.before])  # nobody has voted yet
+    a.adopt(changing.history)
+    home = ledger.home(ledger.settle(ledger.create(ALICE)))
+    voted, *_ = (member for member in ledger.members if member.vote_on(home))
+    other = sorted([voted.me, *public(key("another"))])
+    for history in ([changing.before], [other, changing.after], [changing.before, sorted([*changing.before, *other])]):
+        voted.history = history
+        with pytest.raises((FederationMismatch, JournalError), match="federation"):
+            voted.start()
+    voted.adopt([*changing.history, sorted({*changing.after, *public(key("another"))})])
+
+
+def test_a_federation_that_was_there_before_cannot_come_again(changing: Changing) -> None:
+    """Votes under the first would pass for votes under the third, and so for a sign that it is in use."""
+    with pytest.raises(FederationMismatch, match=r"federation 3 would be the same as 1: .* with a new key pair only"):
+        changing.ledger.first.adopt([*changing.history, changing.before])
 
 
 def test_who_uses_a_later_federation_casts_no_vote_under_an_earlier_one(changing: Changing) -> None:
@@ -171,6 +218,32 @@ def test_junk_under_a_blocks_id_hides_no_votes(changing: Changing) -> None:
     check_may_change(ledger.first.node)
 
 
+def test_a_change_that_the_others_use_is_not_taken_back_by_who_has_not_restarted_yet() -> None:
+    ledger = Ledger(4)
+    late, *others = ledger.members
+    after = sorted([*ledger.federation, *public(NEWCOMER)])
+    for member in others:
+        member.adopt([ledger.federation, after])
+    before = configuration(late, ledger.federation)
+    changed = with_member(before, *public(NEWCOMER), has_begun=True)
+    late.history = [ledger.federation, after]
+    late.open()  # as the command line does, while the node still runs under the federation before
+    assert undo(changed, before, late.node) == before
+    asset = ledger.create(ALICE, by=others[0])
+    others[0].write(asset)
+    ledger.run(seconds=100)
+    assert others[0].status(asset) is Status.VALID
+    assert late.status(asset) is not Status.VALID
+    assert undo(changed, before, late.node) is None
+
+
+def configuration(member: Member, federation: list[str]) -> Config:
+    """The configuration of a member under the founding federation."""
+    seed = base58.b58encode(member.key._key[:32]).decode()
+    pair = {"private": seed, "public": member.me}
+    return parse({"keypair": pair, "keyring": [m for m in federation if m != member.me]}, "test")
+
+
 def test_a_member_that_left_builds_and_votes_no_more() -> None:
     ledger = Ledger(3)
     asset = ledger.settle(ledger.create(ALICE))
@@ -210,7 +283,7 @@ def test_a_member_that_was_away_adopts_all_changes_that_the_others_use(changing:
     _, _, newcomer, latest = ledger.members
     for member in (other, newcomer, latest):
         member.adopt(history)
-    newcomer.write(ledger.create(ALICE, by=newcomer))
+    other.write(ledger.create(ALICE, by=other))
     ledger.run(seconds=150)
     check_may_adopt(away.node, history)
     check_may_adopt(away.node, [*history, third])  # as the others, who have seen that the last is in use

@@ -11,6 +11,7 @@ import pytest
 from bigchaindb import canonical, crypto
 from bigchaindb.exceptions import Fenced, JournalError, StorageUnavailable
 from bigchaindb.model.block import Block
+from bigchaindb.model.decision import Decision, Verdict
 from bigchaindb.model.genesis import Quorum
 from bigchaindb.model.merkle import leaf_hash, merkle_root
 from bigchaindb.model.reference import OutputRef
@@ -21,7 +22,7 @@ from bigchaindb.node.node import Node, stored_block
 from bigchaindb.node.queries import Status
 from bigchaindb.pipeline.voter import Voter
 from bigchaindb.storage.memory import MemoryStorage
-from bigchaindb.storage.records import NewTransaction, StoredBlock, VoteRow
+from bigchaindb.storage.records import DecisionRow, NewTransaction, StoredBlock, VoteRow
 from tests.crashes import CrashingStorage
 from tests.ledgers import Ledger, Member, key, public, ref, row
 
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from bigchaindb.model.transaction import Transaction
-    from bigchaindb.storage.records import DecisionRow
 
 ALICE, BOB, CAROL = key("alice"), key("bob"), key("carol")
 
@@ -447,7 +447,7 @@ def test_contents_that_are_lost_before_a_vote_are_waited_for(three: Ledger) -> N
 
 def test_junk_left_aside_does_not_keep_an_honest_block_out_of_sight(three: Ledger) -> None:
     storage = MemoryStorage(three.database)
-    for i in range(40):
+    for i in range(200):
         storage.write_block(StoredBlock(f"{i:064x}", f"{i:064x}", "junk", (), ()))
     asset = three.create(ALICE)
     block = three.block(asset)
@@ -455,7 +455,7 @@ def test_junk_left_aside_does_not_keep_an_honest_block_out_of_sight(three: Ledge
     three.run()
     storage.append_backlog([row(asset)], 0.0)
     storage.drop_backlog(ids=[asset.id])
-    three.run(seconds=6)
+    three.run(seconds=16)
     assert [member.verdict_on(block) for member in three.members] == [True] * 3
 
 
@@ -593,6 +593,21 @@ def test_valid_votes_on_two_conflicting_blocks_are_evidence(caplog: pytest.LogCa
     assert {kept.node for kept in a.storage.evidence(10)} == {liar.me}
 
 
+def test_a_valid_vote_on_a_conflicting_block_is_evidence_also_when_both_are_decided_before_it_comes() -> None:
+    ledger = Ledger(4, quorum=Quorum.TWO_THIRDS)
+    a, liar = ledger.members[0], ledger.members[3]
+    liar.stop()
+    asset = ledger.settle(ledger.create(ALICE))
+    one = ledger.put_block(ledger.transfer(ref(asset), ALICE, BOB), by=a)
+    place(ledger, ledger.vote(one, liar))
+    two = ledger.put_block(ledger.transfer(ref(asset), ALICE, CAROL), by=liar)
+    ledger.run()
+    assert [a.verdict_on(block) for block in (one, two)] == [True, False]
+    place(ledger, ledger.vote(two, liar))
+    ledger.run(seconds=5)
+    assert misdeeds(a.node) == [Misdeed(liar.me, MisdeedKind.CONFLICTING_VOTES, tuple(sorted((one.id, two.id))))]
+
+
 def test_who_takes_a_no_back_that_was_counted_makes_no_liar_of_who_counted_it() -> None:
     ledger = Ledger(4, quorum=Quorum.TWO_THIRDS)
     a, b, c, liar = ledger.members
@@ -634,6 +649,71 @@ def test_a_vote_is_not_to_be_seen_before_the_decision_that_allows_it() -> None:
     vote = a.vote_on(two)
     assert vote is not None
     assert vote.is_valid
+
+
+def test_who_was_away_when_a_liar_took_its_vote_back_decides_as_the_honest_did() -> None:
+    ledger = Ledger(4, quorum=Quorum.TWO_THIRDS)
+    a, _, away, liar = ledger.members
+    away.stop()
+    liar.stop()
+    asset = ledger.create(ALICE)
+    block = ledger.put_block(asset)
+    yes, no = ledger.vote(block, liar), ledger.vote(block, liar, "changed my mind")
+    place(ledger, yes)
+    ledger.run()
+    assert a.verdict_on(block) is True
+    MemoryStorage(ledger.database).place_votes([VoteRow(block.id, liar.me, no.text, replaces=yes.text)])
+    ledger.clock.now += 660  # so late that it votes "no" itself
+    away.start()
+    ledger.run(seconds=60)
+    assert away.verdict_on(block) is True
+    child = ledger.transfer(ref(asset), ALICE, BOB)
+    ledger.write(child)
+    ledger.run(seconds=150)
+    assert ledger.statuses(child) == [Status.VALID] * 3
+
+
+@pytest.mark.parametrize("rule", list(Quorum))
+def test_what_a_single_other_member_has_recorded_decides_nothing(rule: Quorum) -> None:
+    ledger = Ledger(4, quorum=rule)
+    a, liar = ledger.members[0], ledger.members[3]
+    for member in ledger.members[1:]:
+        member.stop()
+    block = ledger.put_block(ledger.create(ALICE))
+    decision = Decision.sign(
+        ledger=ledger.id,
+        sequence=1,
+        block_id=block.id,
+        verdict=Verdict.VALID,
+        previous=None,
+        timestamp=ledger.clock.timestamp,
+        key=liar.key,
+    )
+    text = decision.text
+    a.storage.append_decisions(
+        [DecisionRow(liar.me, 1, block.id, verdict=True, text=text, valid_transactions=1, newest_time="1.000000")]
+    )
+    ledger.run(seconds=60)
+    assert a.verdict_on(block) is None
+
+
+def test_a_decision_that_is_hidden_at_once_binds_all_the_same() -> None:
+    """Members share storage: any of them could delete the row before this node reads it again."""
+    ledger = Ledger(3)
+    asset = ledger.settle(ledger.create(ALICE))
+    one = ledger.put_block(ledger.transfer(ref(asset), ALICE, BOB))
+    a, *others = ledger.members
+    for other in others:
+        other.stop()
+        place(ledger, ledger.vote(one, other))
+    while a.verdict_on(one) is None:
+        a.voter.step()
+    del ledger.database.contents.decided[one.id]
+    two = ledger.put_block(ledger.transfer(ref(asset), ALICE, CAROL))
+    step_often(a.voter)
+    vote = a.vote_on(two)
+    assert vote is not None
+    assert not vote.is_valid
 
 
 # --- own places and seat -----------------------------------------------------------------------------------

@@ -121,19 +121,42 @@ def test_what_is_settled_is_not_left_to_others_any_more(room: WaitingRoom) -> No
 
 
 def test_there_is_room_for_so_many_and_no_more(room: WaitingRoom, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(waiting_room, "MAX_ENTRIES", 3)
-    monkeypatch.setattr(waiting_room, "MAX_FOREIGN", 2)
+    monkeypatch.setattr(waiting_room, "MAX_READY", 3)
     assert room.has_room
     fill(room)
+    assert not room.has_room
     room.block(A.hash, ["x"], 0.0)
-    assert not room.has_room
-    room.remove(A.hash)
     assert room.has_room
-    room.leave("one", "id", 0.0, 30.0)
-    room.leave("two", "id", 0.0, 30.0)
+    room.unblock("x")
     assert not room.has_room
-    room.take("one")
-    assert room.has_room
+
+
+def test_where_too_much_is_blocked_what_has_been_for_longest_is_forgotten(
+    room: WaitingRoom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waiting_room, "MAX_BLOCKED", 2)
+    fill(room)
+    for transaction in (B, A, C):
+        room.block(transaction.hash, ["x"], 0.0)
+    assert [transaction.hash in room for transaction in (A, B, C)] == [True, False, True]
+    room.unblock("x")
+    assert sorted(ready(room)) == ["A", "C"]
+
+
+def test_what_is_left_to_others_is_noted_up_to_so_many(room: WaitingRoom, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waiting_room, "MAX_FOREIGN", 2)
+    for name in ("one", "two", "three"):
+        room.leave(name, f"id {name}", 0.0, 30.0)
+    assert room.left(9) == {"one": "id one", "two": "id two"}
+    assert room.overdue(99.0) == ["one", "two"]
+
+
+def test_not_more_is_freed_by_time_at_once_than_asked_for(room: WaitingRoom) -> None:
+    fill(room)
+    for transaction in (B, A, C):
+        room.block(transaction.hash, ["x"], 0.0)
+    room.unblock_before(1.0, 2)
+    assert ready(room) == "BA"
 
 
 TRANSACTIONS = [create(f"{i}") for i in range(5)]

@@ -71,7 +71,7 @@ def advance_in_order(order: list[str]) -> Any:
             if not self._storage.swap_register(f"head/{self._me}", self.head.to_text(), head.to_text()):
                 raise Fenced("another voter has taken this node's seat")
 
-        line = entry_line(head.epoch, head.generation, votes, decisions)
+        line = entry_line(head.epoch, head.generation, votes, decisions, head.newest_time)
         steps: dict[str, Callable[[], None]] = {
             "journal": lambda: self._journal.append(line),
             "places": lambda: self._fill(head),
@@ -103,17 +103,18 @@ def _successor_leaves_places() -> list[_Change]:
 def _votes_before_epoch() -> list[_Change]:
     take = Seat.take
 
-    def take_late(storage: Any, key: Any, genesis: Any, journal: Any, clock: Any) -> Seat:
+    def take_late(storage: Any, key: Any, genesis: Any, *others: Any, federations: Any) -> Seat:
+        journal, clock = others
         name = f"head/{key.verifying_key}"
         old = seats._read_head(storage.registers([name]).get(name), genesis)
         head = replace(old, epoch=old.epoch + 1)
         early = Seat(storage, key, ledger=genesis.block.id, journal=journal, clock=clock, head=head)
         early._fill(head)
         try:
-            early._compare_with_journal()
+            early._compare_with_journal(federations)
         except JournalError:
-            return take(storage, key, genesis, journal, clock)
-        seat = take(storage, key, genesis, journal, clock)
+            return take(storage, key, genesis, journal, clock, federations=federations)
+        seat = take(storage, key, genesis, journal, clock, federations=federations)
         seat._open_votes = early._open_votes
         return seat
 
@@ -138,7 +139,7 @@ def _no_stall() -> list[_Change]:
 
 def _keep_neighbours() -> list[_Change]:
     take = selection._Room.take
-    return [(selection._Room, "take", lambda self, transaction, _tries: take(self, transaction, 0))]
+    return [(selection._Room, "take", lambda self, transaction, _limit: take(self, transaction, 1_000))]
 
 
 def _years_ahead() -> list[_Change]:
@@ -178,7 +179,7 @@ def _act_before_durable() -> list[_Change]:
         for ballot in ballots:
             vote = Vote.sign(ballot.block_id, self._node.ledger, ballot.reason, format_timestamp(now), self._node.key)
             self._open[ballot.block_id].votes[self._node.me] = vote
-        rulings, effects = self._rulings()
+        rulings, effects = self._rulings(now)
         if rulings:
             self._cast([], rulings, effects)
         if ballots:

@@ -9,7 +9,7 @@ from tests.storage.make import block, decision, digest, sighting, transaction
 
 if TYPE_CHECKING:
     from bigchaindb.storage.interface import Storage
-    from bigchaindb.storage.records import StoredBlock
+    from bigchaindb.storage.records import Sighting, StoredBlock
 
 A, B, C = (transaction(name, tag=name.encode() * 16) for name in "abc")
 FIRST, SECOND = block("first", A, B), block("second", C)
@@ -121,6 +121,23 @@ def test_open_notes_are_those_without_a_verdict_oldest_first(storage: Storage) -
     assert storage.open_sightings("node", checked=False, limit=10) == [sighting(block("y"), 1.0, checked=False)]
 
 
+def test_open_notes_can_be_gone_through_in_parts_whatever_becomes_of_them_meanwhile(storage: Storage) -> None:
+    blocks = [block(name) for name in "vwxyz"]
+    storage.sight("node", [sighting(each, 3.0, checked=False) for each in blocks[:3]])
+    storage.sight("node", [sighting(each, at, checked=False) for each, at in zip(blocks[3:], (2.0, 4.0), strict=True)])
+    storage.sight("another", [sighting(each, checked=False) for each in blocks])
+    ordered = [sighting(blocks[i], at, checked=False) for i, at in ((3, 2.0), (0, 3.0), (1, 3.0), (2, 3.0), (4, 4.0))]
+
+    def part(after: str | None) -> list[Sighting]:
+        return storage.open_sightings("node", checked=False, limit=2, after=after)
+
+    assert part(None) == part(block("never noted").key) == ordered[:2]
+    assert part(blocks[0].key) == ordered[2:4]
+    storage.sight("node", [sighting(blocks[2], 3.0), sighting(blocks[4], 4.0, checked=False, verdict=False)])
+    assert part(blocks[2].key) == part(blocks[4].key) == []
+    assert part(blocks[0].key) == ordered[2:3]
+
+
 def test_a_note_leaves_the_open_ones_when_it_is_checked_or_decided(storage: Storage) -> None:
     storage.sight("node", [sighting(FIRST, checked=False), sighting(SECOND, checked=False)])
     storage.sight("node", [sighting(FIRST), sighting(SECOND, checked=False, verdict=False)])
@@ -142,6 +159,15 @@ def test_a_transaction_stands_in_the_blocks_that_the_node_noted_as_checked(stora
     assert storage.standings("node", [A.id, A.id, digest("nothing")]) == {A.id: [of_first, of_both]}
     assert [each.key for each in storage.standings("node", [C.id])[C.id]] == [both.key]
     assert storage.standings("nobody", [A.id]) == storage.standings("node", []) == {}
+
+
+def test_the_blocks_that_the_node_left_aside_are_told_apart(storage: Storage) -> None:
+    both = block("both", C, A)
+    write(storage, FIRST, both)
+    storage.sight("node", [sighting(FIRST, 1.0, checked=False), sighting(both, 2.0)])
+    storage.sight("another", [sighting(both, checked=False)])
+    aside = Standing(FIRST.id, FIRST.key, 1.0, None, A.hash)
+    assert storage.standings("node", [A.id, C.id], checked=False) == {A.id: [aside]}
 
 
 def test_a_block_that_was_written_before_its_contents_and_again_stands_once(storage: Storage) -> None:
