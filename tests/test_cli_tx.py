@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 
 from bigchaindb.cli import reaching
@@ -19,8 +21,10 @@ from tests.served import Served
 from tests.shell import Result, Shell
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from bigchaindb.model.transaction import Transaction
 
 UNKNOWN = "0" * 64
 PAYLOAD = '{"title": "Sunset over the Spree"}'
@@ -146,6 +150,78 @@ def test_what_was_rejected_is_a_failure_and_says_why(sh: Shell) -> None:
         assert painting.id in result.out
 
 
+# --- what is on its way ------------------------------------------------------------------------------------
+
+
+def before(sh: Shell, *answers: httpx.Response | Exception) -> Transaction:
+    """An asset that a node creates which answers so from then on, and is not asked twice."""
+    painting = made("alice", payload=json.loads(PAYLOAD))
+    script = Script(answer(202, {"id": painting.id, "transaction": painting.to_dict()}), *answers)
+    script.time.now = float(painting.timestamp)
+    once = Patience(attempts=1)
+    sh.monkeypatch.setattr(reaching, "Client", lambda _, key, **__: script.client(key, patience=once))
+    return painting
+
+
+def statuses(status: str) -> httpx.Response:
+    return answer(200, {"transaction_id": UNKNOWN, "status": status, "reason": None})
+
+
+@pytest.mark.parametrize(
+    ("last", "problem"),
+    [
+        (lambda: [statuses("backlog"), statuses("backlog")], "is still backlog after 0.001 s"),
+        (lambda: [httpx.ConnectError("refused")], "cannot be reached"),
+        (lambda: [statuses("rejected"), httpx.ConnectError("refused")], "cannot be reached"),
+    ],
+)
+def test_the_id_of_what_is_on_its_way_is_told_whatever_comes(
+    sh: Shell, last: Callable[[], list[httpx.Response | Exception]], problem: str
+) -> None:
+    create = ("tx", "create", PAYLOAD, "--to", public("alice"), "--wait", "0.001")
+    for option in ((), ("--json",)):
+        painting = before(sh, *last())
+        result = sh(*create, *option)
+        assert f"transaction {painting.id}" in result.error
+        assert problem in result.error
+        told = json.loads(result.out) if option else {"id": result.out.strip(), "status": None}
+        assert told == {"id": painting.id, "status": None}
+
+
+def test_what_may_have_been_created_can_be_asked_for_again(sh: Shell, served: Served) -> None:
+    sh.monkeypatch.setattr(reaching, "Client", functools.partial(Client, patience=Patience(attempts=1)))
+    create = ("tx", "create", PAYLOAD, "--to", public("alice"))
+    error = sh(*create, "--url", "http://127.0.0.1:9").error
+    (timestamp,) = re.findall(r"timestamp ([0-9]+\.[0-9]{6})", error)
+    painting = txid(sh(*create, "--timestamp", timestamp))
+    assert txid(sh(*create, "--timestamp", timestamp)) == painting
+    assert served.client().transaction(painting)["transaction"]["timestamp"] == timestamp
+
+
+def test_a_time_may_have_fewer_decimals(sh: Shell, served: Served) -> None:
+    painting = txid(sh("tx", "create", PAYLOAD, "--to", public("alice"), "--timestamp", "1500000000"))
+    assert served.client().transaction(painting)["transaction"]["timestamp"] == "1500000000.000000"
+
+
+def test_a_transfer_is_made_and_kept_and_sent_until_it_is_through(sh: Shell) -> None:
+    painting = created(sh, "alice")
+    kept = sh.home / "sale.json"
+    kept.write_text(sh("tx", "transfer", painting, "--to", public("bob"), "--no-send", *as_alice(sh)).out)
+    sale = json.loads(kept.read_text())["id"]
+    assert sh("tx", "status", sale).out == "unknown\n"
+    assert txid(sh("tx", "send", f"@{kept}")) == sale
+    assert txid(sh("tx", "send", "-", answers=kept.read_text())) == sale
+    assert json.loads(sh("tx", "send", f"@{kept}", "--json").out) == {"id": sale, "status": "valid"}
+    assert "document" in sh("tx", "send", "null").error
+
+
+def test_whoever_cannot_know_whether_a_transfer_arrived_is_told_its_id(sh: Shell) -> None:
+    sh.monkeypatch.setattr(reaching, "Client", functools.partial(Client, patience=Patience(attempts=1)))
+    sale = json.loads(sh("tx", "transfer", created(sh, "alice"), "--to", public("bob"), "--no-send", *as_alice(sh)).out)
+    error = sh("tx", "send", json.dumps(sale), "--url", "http://127.0.0.1:9").error
+    assert f"transaction {sale['id']}" in error
+
+
 # --- keys and tokens ---------------------------------------------------------------------------------------
 
 
@@ -248,6 +324,13 @@ def test_a_node_that_is_not_there_is_one_line(sh: Shell) -> None:
         ["transfer", UNKNOWN, "--to", public("alice"), "--private-key", "x"],
         ["status"],
         ["status", UNKNOWN, "--wait", "-1"],
+        ["status", UNKNOWN, "--wait", "nan"],
+        ["create", PAYLOAD, "--to", public("alice"), "--wait", "nan"],
+        ["create", PAYLOAD, "--to", public("alice"), "--timestamp", "now"],
+        ["create", PAYLOAD, "--to", public("alice"), "--timestamp", "1.1234567"],
+        ["transfer", UNKNOWN, "--to", public("alice"), "--wait", "nan"],
+        ["send"],
+        ["send", "{"],
         ["history"],
         ["show"],
     ],

@@ -3,6 +3,7 @@
 Invariants:
 
 - What a script wants stands alone on standard output: an id, a status, or JSON.
+- Arguments are checked before anything is sent, and the id of what was sent is told whatever comes.
 - No private key or token is an argument: other users of the machine can see those.
 """
 
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import math
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -19,8 +21,9 @@ import click
 from bigchaindb import canonical
 from bigchaindb.cli.options import config_option, load
 from bigchaindb.cli.reaching import open_client, private_keys
-from bigchaindb.exceptions import InvalidValue, TransactionError
+from bigchaindb.exceptions import BigchainDBError, InvalidValue, TransactionError, TransactionTimeout
 from bigchaindb.model.status import Status
+from bigchaindb.model.timestamp import is_timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,7 +37,29 @@ _MAX_JSON_BYTES: Final = 2**24
 _OUTPUT: Final = re.compile("(?P<txid>[0-9a-f]{64})(?::(?P<cid>[0-9]{1,15}))?")
 
 
-def _read_json(_: click.Context, __: click.Parameter, value: str | None) -> Any:
+class _Seconds(click.FloatRange):
+    """How long to wait; not a number is none, though it lies outside of no range."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return a number of seconds."""
+        seconds = super().convert(value, param, ctx)
+        return self.fail(f"{value!r} is not a number of seconds", param, ctx) if math.isnan(seconds) else float(seconds)
+
+
+_WAIT_TYPE: Final = _Seconds(0, 86_400)
+
+
+def _read_timestamp(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
+    if value is None:
+        return None
+    whole, _point, decimals = value.partition(".")
+    timestamp = f"{whole}.{decimals:0<6}"
+    if not is_timestamp(timestamp):
+        raise click.BadParameter(f"{value!r} is not Unix seconds with at most six decimals")
+    return timestamp
+
+
+def _read_json(_: click.Context, parameter: click.Parameter, value: str | None) -> Any:
     """Read JSON: from a file where the value is `@FILE`, from standard input where it is `-`."""
     if value is None:
         return None
@@ -43,7 +68,7 @@ def _read_json(_: click.Context, __: click.Parameter, value: str | None) -> Any:
         with click.open_file(value.removeprefix("@"), "rb") as file:
             text = file.read(_MAX_JSON_BYTES)
     try:
-        return canonical.loads(text, "payload")
+        return canonical.loads(text, str(parameter.name))
     except InvalidValue as error:
         raise click.BadParameter(str(error)) from error
 
@@ -86,7 +111,7 @@ def _wait_option(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.option(
         "--wait",
         "wait_seconds",
-        type=click.FloatRange(0, 86_400),
+        type=_WAIT_TYPE,
         metavar="SECONDS",
         default=_WAIT_SECONDS,
         show_default=True,
@@ -116,6 +141,13 @@ def tx() -> None:
 @click.option(
     "--as-node", is_flag=True, help="Sign with the key of the node that is configured here, instead of asking it to."
 )
+@click.option(
+    "--timestamp",
+    callback=_read_timestamp,
+    metavar="SECONDS",
+    help="Time to put into the transaction, in Unix seconds; however often this is run with the same one, there is one "
+    "asset.  [default: now]",
+)
 @_wait_option
 @_json_option
 def create(  # noqa: PLR0913 - its options
@@ -124,6 +156,7 @@ def create(  # noqa: PLR0913 - its options
     owners: tuple[str, ...],
     url: str | None,
     token_file: Path | None,
+    timestamp: str | None,
     wait_seconds: float,
     as_node: bool,
     as_json: bool,
@@ -134,7 +167,8 @@ def create(  # noqa: PLR0913 - its options
     """
     private_key = load()[0].keypair.private if as_node else None
     with open_client(url, token_file, private_key) as client:
-        _told(client, client.create(payload, list(owners), as_node=as_node), wait_seconds, as_json=as_json)
+        sent = client.create(payload, list(owners), timestamp=timestamp, as_node=as_node)
+        _told(client, sent, wait_seconds, as_json=as_json)
 
 
 @tx.command()
@@ -152,6 +186,9 @@ def create(  # noqa: PLR0913 - its options
     help="File with a private key to sign with; more than once for several.  [default: $BIGCHAINDB_PRIVATE_KEY, or "
     "what is typed]",
 )
+@click.option(
+    "--no-send", is_flag=True, help="Print the signed transaction instead of sending it; `tx send` does that."
+)
 @_wait_option
 @_json_option
 def transfer(  # noqa: PLR0913 - its options
@@ -160,6 +197,7 @@ def transfer(  # noqa: PLR0913 - its options
     owners: tuple[str, ...],
     payload: Any,
     key_files: tuple[Path, ...],
+    no_send: bool,
     url: str | None,
     wait_seconds: float,
     as_json: bool,
@@ -170,20 +208,50 @@ def transfer(  # noqa: PLR0913 - its options
     """
     keys = private_keys(key_files)
     with open_client(url) as client:
+        if no_send:
+            _print_json(client.sign(client.prepare_transfer(inputs, list(owners), payload), keys))
+            return
         sent = client.transfer(inputs, list(owners), payload, private_keys=keys)
         _told(client, sent, wait_seconds, as_json=as_json)
 
 
+@tx.command()
+@config_option
+@_url_option
+@click.argument("transaction", callback=_read_json)
+@_wait_option
+@_json_option
+def send(transaction: Any, url: str | None, wait_seconds: float, *, as_json: bool) -> None:
+    """Send a signed transaction, and print its id; sent again, it is taken once.
+
+    TRANSACTION is what `tx transfer --no-send` printed: JSON, @FILE to read it from a file, or - for standard input.
+    """
+    with open_client(url) as client:
+        _told(client, client.send(transaction), wait_seconds, as_json=as_json)
+
+
 def _told(client: Client, sent: dict[str, Any], wait_seconds: float, *, as_json: bool) -> None:
-    """Print the id at once, since the transaction is on its way whatever comes; then wait."""
-    txid = sent["id"]
+    """Print the id whatever comes, since the transaction is on its way; then wait."""
+    txid, status, reason = sent["id"], None, None
     if not as_json:
         click.echo(txid)
-    status = client.wait(txid, wait_seconds) if wait_seconds else client.status(txid)
-    if as_json:
-        _print_json({"id": txid, "status": status})
+    try:
+        status, reason = _followed(client, txid, wait_seconds)
+    except TransactionTimeout:
+        raise
+    except BigchainDBError as error:
+        raise BigchainDBError(f"transaction {txid} was accepted, but cannot be followed: {error}") from error
+    finally:
+        if as_json:
+            _print_json({"id": txid, "status": status})
     if status is Status.REJECTED:
-        raise TransactionError(f"transaction {txid} was rejected: {client.reason(txid)}")
+        raise TransactionError(f"transaction {txid} was rejected: {reason}")
+
+
+def _followed(client: Client, txid: str, wait_seconds: float) -> tuple[Status, str | None]:
+    """Return the status of a transaction, waiting so long until it is decided, and why it was rejected."""
+    status = client.wait(txid, wait_seconds) if wait_seconds else client.status(txid)
+    return status, client.reason(txid) if status is Status.REJECTED else None
 
 
 # --- looking at them ---------------------------------------------------------------------------------------
@@ -222,7 +290,7 @@ def show(txid: str, url: str | None, *, as_json: bool) -> None:
 @click.option(
     "--wait",
     "wait_seconds",
-    type=click.FloatRange(0, 86_400),
+    type=_WAIT_TYPE,
     metavar="SECONDS",
     default=0.0,
     help="How long to wait until it is decided.",
@@ -231,8 +299,7 @@ def show(txid: str, url: str | None, *, as_json: bool) -> None:
 def status(txid: str, url: str | None, wait_seconds: float, *, as_json: bool) -> None:
     """Print how far the transaction with the id TXID has come: backlog, undecided, valid, rejected or unknown."""
     with open_client(url) as client:
-        found = client.wait(txid, wait_seconds) if wait_seconds else client.status(txid)
-        reason = client.reason(txid) if found is Status.REJECTED else None
+        found, reason = _followed(client, txid, wait_seconds)
     if as_json:
         _print_json({"id": txid, "status": found, "reason": reason})
     else:

@@ -26,6 +26,7 @@ from bigchaindb.crypto import SigningKey
 from bigchaindb.exceptions import (
     InvalidValue,
     MissingKey,
+    NodeUnreachable,
     TransactionMalformed,
     TransactionTimeout,
     UnexpectedAnswer,
@@ -196,7 +197,11 @@ class Client:
             "payload": data and data["payload"],
             "timestamp": timestamp,
         }
-        made = self._api.post_asset(canonical.dumps(request)).to_dict()
+        try:
+            made = self._api.post_asset(canonical.dumps(request)).to_dict()
+        except NodeUnreachable as error:
+            again = f"it may have made an asset; asked again with the timestamp {timestamp} it makes no second one"
+            raise NodeUnreachable(f"{error}; {again}") from error
         for name in ("operation", "timestamp", "data", "conditions"):
             if made["transaction"][name] != expected[name]:
                 raise UnexpectedAnswer(f"transaction.{name}: the node made {made['id']}, which is not what was asked")
@@ -339,7 +344,10 @@ class Client:
             BacklogFull: the node has too much to do, for longer than the patience lasts.
         """
         transaction = Transaction.from_dict(tx, MAX_TRANSACTION_BYTES)
-        self._api.post_transaction(transaction)
+        try:
+            self._api.post_transaction(transaction)
+        except NodeUnreachable as error:
+            raise NodeUnreachable(f"{error}; transaction {transaction.id} may have arrived") from error
         return transaction.to_dict()
 
     # --- reading ---------------------------------------------------------------------------------------------

@@ -98,6 +98,14 @@ def test_it_is_tried_no_more_often_than_patience_has_it(failure: Callable[[], ht
     assert script.sent == [GET] * 4
 
 
+def test_what_may_have_arrived_is_named() -> None:
+    client = Script(*[httpx.ReadTimeout("timed out") for _ in range(2)]).client(private("alice"), patience=ONCE)
+    with pytest.raises(NodeUnreachable, match=f"transaction {TX.id} may have arrived"):
+        client.send(TX.to_dict())
+    with pytest.raises(NodeUnreachable, match=r"asked again with the timestamp 1500000000\.000000"):
+        client.create({"title": "Sunset"})
+
+
 def test_all_pauses_together_have_a_bound_too() -> None:
     script = Script(*[httpx.ConnectError("refused") for _ in range(9)])
     patience = Patience(attempts=100, longest_pause_seconds=1.0, total_pause_seconds=6.0)
