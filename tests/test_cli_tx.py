@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 import json
 import re
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -257,6 +259,39 @@ def test_a_node_creates_with_its_own_key(sh: Shell, served: Served) -> None:
     assert "bigchaindb configure" in sh("tx", "create", PAYLOAD, "--to", public("alice"), "--as-node").error
 
 
+@pytest.mark.parametrize("token", ["two words", ""])
+def test_a_token_that_is_none_is_named_by_where_it_is_from(sh: Shell, token: str) -> None:
+    path = sh.home / "token"
+    path.write_text(token)
+    create = ("tx", "create", PAYLOAD, "--to", public("alice"))
+    assert f"Error: {path}: must be printable ASCII" in sh(*create, "--token-file", str(path)).error
+    sh.monkeypatch.setenv("BIGCHAINDB_API_TOKEN", token)
+    assert "Error: BIGCHAINDB_API_TOKEN: must be printable ASCII" in sh(*create).error
+
+
+def test_a_key_that_is_none_is_named_by_where_it_is_from(sh: Shell) -> None:
+    transfer = ("tx", "transfer", UNKNOWN, "--to", public("alice"))
+    typed = sh(*transfer, answers="topsecret\n")
+    assert typed.code == 1
+    assert "Error: what was typed: private key is not base58 of 32 bytes" in typed.err
+    sh.monkeypatch.setenv("BIGCHAINDB_PRIVATE_KEY", "topsecret")
+    error = sh(*transfer).error
+    assert error == "Error: BIGCHAINDB_PRIVATE_KEY: private key is not base58 of 32 bytes"
+
+
+@pytest.mark.usefixtures("sh")
+def test_without_a_terminal_no_key_is_asked_for() -> None:
+    result = subprocess.run(
+        [sys.executable, "-m", "bigchaindb", "tx", "transfer", UNKNOWN, "--to", public("alice")],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        start_new_session=True,  # leaves the terminal of whoever runs the tests behind
+        check=False,
+    )
+    assert "--key-file" in Result(result.returncode, result.stdout, result.stderr).error
+
+
 # --- which node --------------------------------------------------------------------------------------------
 
 
@@ -304,9 +339,43 @@ def test_a_node_is_named_by_option_environment_configuration_or_is_here(sh: Shel
     assert spoken.to() == ("http://localhost:9984", None)
 
 
+def test_a_url_that_is_none_is_named_by_where_it_is_from(sh: Shell) -> None:
+    for url in ("localhost:9984", "http://localhost:999999"):
+        assert "Error: --url: " in sh("tx", "status", UNKNOWN, "--url", url).error
+        sh.monkeypatch.setenv("BIGCHAINDB_URL", url)
+        assert "Error: BIGCHAINDB_URL: " in sh("tx", "status", UNKNOWN).error
+
+
+def test_a_url_that_leads_past_the_api_is_told_with_a_hint(sh: Shell, served: Served) -> None:
+    for path in ("api/v1", "explorer"):
+        for command in (("status", UNKNOWN), ("create", PAYLOAD, "--to", public("alice"))):
+            error = sh("tx", *command, "--url", f"{served.url}/{path}").error
+            assert f"{served.url}/{path}/api/v1/" in error
+            assert "is that the node's URL, without /api or /explorer?" in error
+            assert "<" not in error
+
+
 def test_a_node_that_is_not_there_is_one_line(sh: Shell) -> None:
     sh.monkeypatch.setattr(reaching, "Client", functools.partial(Client, patience=Patience(attempts=1)))
     assert "cannot be reached" in sh("tx", "status", UNKNOWN, "--url", "http://127.0.0.1:9").error
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (["create", PAYLOAD, "--to", "nokey"], "'--to': public key 'nokey' is base58 of 4 bytes"),
+        (["transfer", UNKNOWN, "--to", "nokey"], "'--to': public key 'nokey' is base58 of 4 bytes"),
+        (["create", PAYLOAD, *["--to", public("alice")] * 2], f"'--to': {public('alice')} is named twice"),
+        (["create", "[]", "--to", public("alice")], "'PAYLOAD': must be a JSON object"),
+        (["transfer", UNKNOWN, "--to", public("alice"), "--payload", "7"], "'--payload': must be a JSON object"),
+        (["send", '"x"'], "'TRANSACTION': must be a JSON object"),
+        (["create", "@", "--to", public("alice")], "'PAYLOAD': names no file behind the @"),
+    ],
+)
+def test_an_argument_that_is_none_is_named_as_it_was_typed(sh: Shell, arguments: list[str], problem: str) -> None:
+    result = sh("tx", *arguments)
+    assert (result.code, result.out) == (2, "")
+    assert problem in result.err
 
 
 @pytest.mark.parametrize(

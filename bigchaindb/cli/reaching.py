@@ -4,11 +4,14 @@ Invariants:
 
 - An option wins over the environment, the environment over the configuration of a node on this machine.
 - A token or private key is never an option's value.
+- What is wrong is named by where it is from.
 """
 
 from __future__ import annotations
 
+import getpass
 import os
+import warnings
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -17,7 +20,8 @@ from bigchaindb import config as configuration
 from bigchaindb.cli.keyfile import read_private_key
 from bigchaindb.cli.options import config_path
 from bigchaindb.client import DEFAULT_URL, Client
-from bigchaindb.exceptions import ConfigurationError
+from bigchaindb.crypto import SigningKey
+from bigchaindb.exceptions import ConfigurationError, InvalidKey, InvalidValue
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,16 +47,23 @@ def open_client(url: str | None, token_file: Path | None = None, private_key: st
         private_key: what to sign with.
 
     Raises:
-        ConfigurationError: there is a configuration, and something in it is wrong; or the file cannot be read.
-        InvalidValue: the URL or token is none.
+        ConfigurationError: there is a configuration, and something in it is wrong; the file cannot be read; or the URL
+            or token is none.
     """
     token = _read_token(token_file) if token_file else os.environ.get(_API_TOKEN)
+    sources = {"url": "--url" if url else _URL, "api_token": str(token_file or _API_TOKEN)}
     url = url or os.environ.get(_URL)
     if url is None:
         config = _configuration()
         url = _url_of(config) if config else DEFAULT_URL
         token = token or (config.server.api_token if config else None)
-    return Client(url, private_key, api_token=token)
+    try:
+        return Client(url, private_key, api_token=token)
+    except InvalidValue as error:
+        if error.field not in sources:
+            raise
+        problem = str(error).removeprefix(f"{error.field}: ")
+        raise ConfigurationError(f"{sources[error.field]}: {problem}", field=error.field) from error
 
 
 def _configuration() -> Config | None:
@@ -84,8 +95,25 @@ def private_keys(key_files: Sequence[Path]) -> list[str]:
     """Return the keys in files; without any, $BIGCHAINDB_PRIVATE_KEY; without that, what is typed.
 
     Raises:
-        ConfigurationError: a file cannot be read, or holds no key.
+        ConfigurationError: a file cannot be read, a key is none, or there is no terminal to type one at.
     """
     if key_files:
         return [read_private_key(path) for path in key_files]
-    return [os.environ.get(_PRIVATE_KEY) or click.prompt("Private key", hide_input=True, err=True)]
+    found = os.environ.get(_PRIVATE_KEY)
+    key, source = (found, _PRIVATE_KEY) if found else (_typed_key(), "what was typed")
+    try:
+        SigningKey(key)
+    except InvalidKey as error:
+        raise ConfigurationError(f"{source}: {error}") from None
+    return [key]
+
+
+def _typed_key() -> str:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", getpass.GetPassWarning)  # what is typed would be seen
+        try:
+            return str(click.prompt("Private key", hide_input=True, err=True))
+        except getpass.GetPassWarning:
+            raise ConfigurationError(
+                f"no terminal to type a private key at: give --key-file, or set {_PRIVATE_KEY}"
+            ) from None

@@ -11,19 +11,17 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import math
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from bigchaindb import canonical
+from bigchaindb.cli.arguments import WAIT_SECONDS, read_inputs, read_json, read_owners, read_timestamp
 from bigchaindb.cli.options import config_option, load
 from bigchaindb.cli.reaching import open_client, private_keys
-from bigchaindb.exceptions import BigchainDBError, InvalidValue, TransactionError, TransactionTimeout
+from bigchaindb.exceptions import BigchainDBError, TransactionError, TransactionTimeout
 from bigchaindb.model.status import Status
-from bigchaindb.model.timestamp import is_timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,56 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["tx"]
 
-_WAIT_SECONDS: Final = 10.0
-_MAX_JSON_BYTES: Final = 2**24
-_OUTPUT: Final = re.compile("(?P<txid>[0-9a-f]{64})(?::(?P<cid>[0-9]{1,15}))?")
-
-
-class _Seconds(click.FloatRange):
-    """How long to wait; not a number is none, though it lies outside of no range."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Return a number of seconds."""
-        seconds = super().convert(value, param, ctx)
-        return self.fail(f"{value!r} is not a number of seconds", param, ctx) if math.isnan(seconds) else float(seconds)
-
-
-_WAIT_TYPE: Final = _Seconds(0, 86_400)
-
-
-def _read_timestamp(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
-    if value is None:
-        return None
-    whole, _point, decimals = value.partition(".")
-    timestamp = f"{whole}.{decimals:0<6}"
-    if not is_timestamp(timestamp):
-        raise click.BadParameter(f"{value!r} is not Unix seconds with at most six decimals")
-    return timestamp
-
-
-def _read_json(_: click.Context, parameter: click.Parameter, value: str | None) -> Any:
-    """Read JSON: from a file where the value is `@FILE`, from standard input where it is `-`."""
-    if value is None:
-        return None
-    text = value
-    if value == "-" or value.startswith("@"):
-        with click.open_file(value.removeprefix("@"), "rb") as file:
-            text = file.read(_MAX_JSON_BYTES)
-    try:
-        return canonical.loads(text, str(parameter.name))
-    except InvalidValue as error:
-        raise click.BadParameter(str(error)) from error
-
-
-def _read_inputs(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> list[dict[str, Any]]:
-    """Read outputs, each as `TXID` or `TXID:CID`."""
-    outputs = []
-    for value in values:
-        found = _OUTPUT.fullmatch(value)
-        if found is None:
-            raise click.BadParameter(f"{value!r} is neither the id of a transaction nor such an id, a colon, a number")
-        outputs.append({"txid": found["txid"], "cid": int(found["cid"] or 0)})
-    return outputs
+_DEFAULT_WAIT_SECONDS: Final = 10.0
 
 
 def _url_option(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -101,6 +50,7 @@ def _to_option(command: Callable[..., Any]) -> Callable[..., Any]:
         "--to",
         "owners",
         metavar="KEY",
+        callback=read_owners,
         multiple=True,
         required=True,
         help="Public key of who gets it; more than once for several, who own it together.",
@@ -111,9 +61,9 @@ def _wait_option(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.option(
         "--wait",
         "wait_seconds",
-        type=_WAIT_TYPE,
+        type=WAIT_SECONDS,
         metavar="SECONDS",
-        default=_WAIT_SECONDS,
+        default=_DEFAULT_WAIT_SECONDS,
         show_default=True,
         help="How long to wait until it is decided; 0 not to wait.",
     )(command)
@@ -130,7 +80,7 @@ def tx() -> None:
 @tx.command()
 @config_option
 @_url_option
-@click.argument("payload", callback=_read_json)
+@click.argument("payload", callback=read_json)
 @_to_option
 @click.option(
     "--token-file",
@@ -143,7 +93,7 @@ def tx() -> None:
 )
 @click.option(
     "--timestamp",
-    callback=_read_timestamp,
+    callback=read_timestamp,
     metavar="SECONDS",
     help="Time to put into the transaction, in Unix seconds; however often this is run with the same one, there is one "
     "asset.  [default: now]",
@@ -153,7 +103,7 @@ def tx() -> None:
 def create(  # noqa: PLR0913 - its options
     *,
     payload: Any,
-    owners: tuple[str, ...],
+    owners: list[str],
     url: str | None,
     token_file: Path | None,
     timestamp: str | None,
@@ -167,16 +117,16 @@ def create(  # noqa: PLR0913 - its options
     """
     private_key = load()[0].keypair.private if as_node else None
     with open_client(url, token_file, private_key) as client:
-        sent = client.create(payload, list(owners), timestamp=timestamp, as_node=as_node)
+        sent = client.create(payload, owners, timestamp=timestamp, as_node=as_node)
         _told(client, sent, wait_seconds, as_json=as_json)
 
 
 @tx.command()
 @config_option
 @_url_option
-@click.argument("inputs", callback=_read_inputs, nargs=-1, required=True)
+@click.argument("inputs", callback=read_inputs, nargs=-1, required=True)
 @_to_option
-@click.option("--payload", callback=_read_json, metavar="JSON", help="What to record with it: JSON, @FILE, or -.")
+@click.option("--payload", callback=read_json, metavar="JSON", help="What to record with it: JSON, @FILE, or -.")
 @click.option(
     "--key-file",
     "key_files",
@@ -194,7 +144,7 @@ def create(  # noqa: PLR0913 - its options
 def transfer(  # noqa: PLR0913 - its options
     *,
     inputs: list[dict[str, Any]],
-    owners: tuple[str, ...],
+    owners: list[str],
     payload: Any,
     key_files: tuple[Path, ...],
     no_send: bool,
@@ -209,16 +159,16 @@ def transfer(  # noqa: PLR0913 - its options
     keys = private_keys(key_files)
     with open_client(url) as client:
         if no_send:
-            _print_json(client.sign(client.prepare_transfer(inputs, list(owners), payload), keys))
+            _print_json(client.sign(client.prepare_transfer(inputs, owners, payload), keys))
             return
-        sent = client.transfer(inputs, list(owners), payload, private_keys=keys)
+        sent = client.transfer(inputs, owners, payload, private_keys=keys)
         _told(client, sent, wait_seconds, as_json=as_json)
 
 
 @tx.command()
 @config_option
 @_url_option
-@click.argument("transaction", callback=_read_json)
+@click.argument("transaction", callback=read_json)
 @_wait_option
 @_json_option
 def send(transaction: Any, url: str | None, wait_seconds: float, *, as_json: bool) -> None:
@@ -290,7 +240,7 @@ def show(txid: str, url: str | None, *, as_json: bool) -> None:
 @click.option(
     "--wait",
     "wait_seconds",
-    type=_WAIT_TYPE,
+    type=WAIT_SECONDS,
     metavar="SECONDS",
     default=0.0,
     help="How long to wait until it is decided.",

@@ -38,6 +38,8 @@ __all__ = ["Answer", "clean"]
 
 _PROBLEM: Final = "application/problem+json"
 _JSON: Final = "application/json"
+_TEXT: Final = "text/plain"
+_HINT: Final = "is that the node's URL, without /api or /explorer?"
 _SHOWN_CHARACTERS: Final = 500
 _FIRST_SUCCESS: Final = 200
 _FIRST_REDIRECT: Final = 300
@@ -72,7 +74,7 @@ class Answer:
     """What a node answered, whole.
 
     Attributes:
-        asked: what it was asked, as in `GET /api/v1/`.
+        asked: what it was asked, as in `GET http://localhost:9984/api/v1/`.
         status: HTTP status.
         media_type: Content-Type without its parameters, in lower case.
         content: the body.
@@ -102,7 +104,7 @@ class Answer:
         if not self.is_success:
             raise self.error()
         if self.media_type != _JSON:
-            raise self.unexpected(f"holds {clean(self.media_type) or 'nothing'}, not {_JSON}")
+            raise self.unexpected(f"holds {clean(self.media_type) or 'nothing'}, not {_JSON}: {_HINT}")
         return self._value()
 
     def _value(self) -> Any:
@@ -119,11 +121,12 @@ class Answer:
         """Return the error that an answer without success stands for."""
         if self.status < _FIRST_ERROR:
             where = f" to {clean(self.location)}" if self.location else ""
-            return self.unexpected(f"redirects{where}, which is not followed: is that the node's URL?")
+            return self.unexpected(f"redirects{where}, which is not followed: {_HINT}")
         if self.media_type != _PROBLEM:
             if self.status in _AWAY:
                 return NodeUnreachable(f"{self.asked}: answered {self.status}, not by the node itself")
-            return self.unexpected(f"is no problem document: {clean(self.content.decode(errors='replace'))!r}")
+            said = f" ({clean(self.content.decode(errors='replace'))!r})" if self.media_type == _TEXT else ""
+            return self.unexpected(f"holds {clean(self.media_type) or 'nothing'}{said}, not {_PROBLEM}: {_HINT}")
         try:
             problem = self._value()
         except UnexpectedAnswer as error:
@@ -144,7 +147,7 @@ class Answer:
         # Without a field, it is the path that a server does not know: this is no node, or not its URL.
         if name in _ERRORS and not (name == "unknown" and field is None):
             return _ERRORS[name](message, field=field)
-        return self.unexpected(f"says {clean(name)}: {message}")
+        return self.unexpected(f"says {clean(name)}: {message}{f': {_HINT}' if name == 'unknown' else ''}")
 
 
 def _no_constant(name: str) -> NoReturn:

@@ -68,7 +68,7 @@ class Client:
 
     Every method that asks the node raises `NodeUnreachable` where it does not answer, `StorageUnavailable` while its
     database is away, and `UnexpectedAnswer` where what it says cannot be right; other errors are named with each.
-    Threads may share a client.
+    After `close` they raise `BigchainDBError`.  Threads may share a client.
 
     Attributes:
         url: where the node is.
@@ -95,7 +95,7 @@ class Client:
             url: of the node, without `/api`; for all but one's own machine it should be https.
             private_key: what to sign with, base58; None to read only, or to name keys with each transfer.
             api_token: the node's `server.api_token`, which `create` may need.
-            timeout_seconds: how long to wait for one answer.
+            timeout_seconds: how long to wait for one answer, at most 1,000,000.
             patience: how often, and how long, to try again what failed for reasons that may pass.
             transport: another way to send requests, see httpx.
             chance: returns a number from 0 to 1.
@@ -184,11 +184,10 @@ class Client:
         if condition is not None:
             problem = "a node locks what it creates with the keys of the owners: transfer it, or create it `as_node`"
             raise InvalidValue(f"condition: {problem}", field="condition")
-        # What the node is going to make, but for its signature: so it is known what to expect, and checked here.
-        expected = create_transaction(
-            self.public_key or owners, owners, [], Operation.CREATE, payload=payload, timestamp=timestamp
-        )
-        return self._have_created(_locked(expected, None)["transaction"])
+        _transaction_shape.keys(owners if isinstance(owners, list) else [owners], "new_owners")
+        # What the node is going to make, but for who signs: so it is known what to expect, and checked here.
+        expected = create_transaction(owners, owners, [], Operation.CREATE, payload=payload, timestamp=timestamp)
+        return self._have_created(expected["transaction"])
 
     def _have_created(self, expected: dict[str, Any]) -> dict[str, Any]:
         data, timestamp = expected["data"], expected["timestamp"]
@@ -379,6 +378,8 @@ class Client:
         if public_key is None and self.public_key is None:
             raise InvalidValue("public_key: this client has no key, so say whose", field="public_key")
         key = _shape.key(self.public_key if public_key is None else public_key, "public_key")
+        if spent is not None and not isinstance(spent, bool):
+            raise _shape.fail("spent", f"must be True, False or None, not {shown(spent)}")
         return ({"cid": ref.cid, "txid": ref.txid} for ref in self._api.outputs(key, spent))
 
     def status(self, txid: str) -> Status:

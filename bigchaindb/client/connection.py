@@ -20,13 +20,11 @@ import httpx
 
 from bigchaindb.client.answers import Answer, clean
 from bigchaindb.client.patience import Patience, retry_after_seconds
-from bigchaindb.exceptions import InvalidValue, NodeUnreachable, UnexpectedAnswer
+from bigchaindb.exceptions import BigchainDBError, InvalidValue, NodeUnreachable, UnexpectedAnswer
 from bigchaindb.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
-
-    from bigchaindb.exceptions import BigchainDBError
 
 __all__ = ["Connection"]
 
@@ -34,6 +32,9 @@ _RETRIED: Final = frozenset({429, 502, 503, 504})
 _TOKEN: Final = re.compile(r"[!-~]{1,4096}")
 _LOOPBACK: Final = ("localhost", "127.0.0.1", "[::1]")
 _SHOWN_BYTES: Final = 2**16
+# Sockets count milliseconds in 32 bits.
+_MAX_TIMEOUT_SECONDS: Final = 10**6
+_MAX_PORT: Final = 2**16 - 1
 
 
 class Connection:
@@ -60,8 +61,11 @@ class Connection:
         self.url = _base(url)
         if api_token is not None and not (isinstance(api_token, str) and _TOKEN.fullmatch(api_token)):
             raise InvalidValue("api_token: must be printable ASCII without spaces", field="api_token")
-        if not timeout_seconds > 0:
-            raise InvalidValue("timeout_seconds: must be more than 0", field="timeout_seconds")
+        # NaN is not between any two numbers.
+        is_number = isinstance(timeout_seconds, int | float) and not isinstance(timeout_seconds, bool)
+        if not is_number or not 0 < timeout_seconds <= _MAX_TIMEOUT_SECONDS:
+            problem = f"must be a number of more than 0, and at most {_MAX_TIMEOUT_SECONDS}"
+            raise InvalidValue(f"timeout_seconds: {problem}", field="timeout_seconds")
         self._token = api_token
         self._timeout_seconds = timeout_seconds
         self._max_answer_bytes = max_answer_bytes
@@ -126,7 +130,7 @@ class Connection:
     def _attempt(self, method: str, path: str, request: Mapping[str, Any]) -> Answer:
         until = self.clock() + self._timeout_seconds
         with self._errors(), self._http.stream(method, self.url + path, **request) as response:
-            return self._read(response, f"{method} {path}", until, self._max_answer_bytes)
+            return self._read(response, f"{method} {self.url}{path}", until, self._max_answer_bytes)
 
     def _read(self, response: httpx.Response, asked: str, until: float, max_bytes: int) -> Answer:
         content = bytearray()
@@ -160,13 +164,17 @@ class Connection:
 
     @contextlib.contextmanager
     def _errors(self) -> Iterator[None]:
-        """Turn what goes wrong on the way into `NodeUnreachable`."""
+        """Turn what goes wrong on the way into `NodeUnreachable`, but for having been closed, which will not pass."""
         try:
             yield
         except httpx.TimeoutException as error:
             raise NodeUnreachable(f"{self.url} did not answer within {self._timeout_seconds} s") from error
         except httpx.TransportError as error:
             raise NodeUnreachable(f"{self.url} cannot be reached: {clean(str(error))}") from error
+        except RuntimeError as error:
+            if not self._http.is_closed:
+                raise
+            raise BigchainDBError(f"{self.url} is asked nothing more: this client is closed") from error
 
     # --- streams ---------------------------------------------------------------------------------------------
 
@@ -191,11 +199,11 @@ class Connection:
         with self._errors(), request as response:
             if not response.is_success:
                 until = self.clock() + self._timeout_seconds
-                raise self._read(response, f"GET {path}", until, _SHOWN_BYTES).error()
+                raise self._read(response, f"GET {self.url}{path}", until, _SHOWN_BYTES).error()
             media_type = response.headers.get("Content-Type", "").partition(";")[0].strip()
             if media_type != headers["Accept"]:
                 raise UnexpectedAnswer(
-                    f"the answer to GET {path} holds {clean(media_type)}, not {headers['Accept']}",
+                    f"the answer to GET {self.url}{path} holds {clean(media_type)}, not {headers['Accept']}",
                     status=response.status_code,
                 )
             yield response.iter_raw()
@@ -215,6 +223,8 @@ def _base(url: str) -> str:
         raise InvalidValue(f"url: {clean(str(error))}", field="url") from error
     if parsed.scheme not in ("http", "https") or not parsed.host:
         raise InvalidValue(f"url: must be like http://localhost:9984, not {clean(url)!r}", field="url")
+    if parsed.port is not None and not 0 < parsed.port <= _MAX_PORT:
+        raise InvalidValue(f"url: must have a port from 1 to {_MAX_PORT}", field="url")
     if parsed.userinfo:
         raise InvalidValue("url: must hold no user and password: a node's token is `api_token`", field="url")
     if parsed.query or parsed.fragment:

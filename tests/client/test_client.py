@@ -20,7 +20,6 @@ from bigchaindb.exceptions import (
     InvalidKey,
     InvalidValue,
     MissingKey,
-    NodeUnreachable,
     TransactionDoesNotExist,
     TransactionMalformed,
     TransactionTimeout,
@@ -275,7 +274,7 @@ def test_asking_again_asks_for_the_same_transaction() -> None:
 
 @pytest.mark.parametrize("value", [{"id": PAINTING.id}, {"id": UNKNOWN, "transaction": PAINTING.to_dict()}, [], None])
 def test_a_node_that_does_not_say_what_it_made_has_made_nothing(value: Any) -> None:
-    with pytest.raises(UnexpectedAnswer, match="POST /api/v1/assets"):
+    with pytest.raises(UnexpectedAnswer, match=r"POST http://node\.example/api/v1/assets"):
         Script(answer(202, value)).client().create(PAYLOAD, public("alice"))
 
 
@@ -331,6 +330,16 @@ def test_a_create_that_makes_no_sense_is_refused_here(options: dict[str, Any], e
         client.create(**options)
 
 
+@pytest.mark.parametrize("key", [None, "node"])
+@pytest.mark.parametrize(
+    ("owners", "field"), [("nokey", "new_owners[0]"), ([public("alice")] * 2, "new_owners"), ([], "new_owners")]
+)
+def test_an_owner_that_is_none_is_called_a_new_owner(owners: Any, field: str, key: str | None) -> None:
+    with pytest.raises(TransactionMalformed, match=f"^{re.escape(field)}: ") as caught:
+        Script().client(key and private(key)).create(PAYLOAD, owners)
+    assert caught.value.field == field
+
+
 # --- reading -----------------------------------------------------------------------------------------------
 
 
@@ -358,6 +367,12 @@ def test_outputs_of_anybody_spent_or_not(spent: bool | None, parameter: str | No
     script = Script(page([]))
     assert list(script.client().outputs(public("bob"), spent=spent)) == []
     assert script.requests[0].url.params.get("spent") == parameter
+
+
+@pytest.mark.parametrize("spent", ["yes", "true", 1, []])
+def test_spent_is_yes_or_no_or_either(spent: Any) -> None:
+    with pytest.raises(InvalidValue, match="spent: must be True, False or None"):
+        Script().client().outputs(public("bob"), spent=spent)
 
 
 def test_a_list_that_never_ends_is_found_out() -> None:
@@ -515,8 +530,12 @@ def test_what_is_closed_asks_nothing_more() -> None:
     script = Script()
     with script.client() as client:
         pass
-    with pytest.raises((NodeUnreachable, RuntimeError)):
-        client.transaction(UNKNOWN)
+    for ask in (client.transaction, client.status, client.wait):
+        with pytest.raises(BigchainDBError, match="this client is closed"):
+            ask(UNKNOWN)
+    with pytest.raises(BigchainDBError, match="this client is closed"):
+        next(client.stream())
+    assert script.time.sleeps == []
     assert re.match("<Client", repr(client))
 
 

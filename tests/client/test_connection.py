@@ -269,8 +269,26 @@ def test_what_is_not_what_was_asked_for_is_no_answer(response: Callable[[], http
 
 @pytest.mark.parametrize("value", [None, [], {}, {"id": "0" * 64}, {"id": 7}])
 def test_an_acceptance_of_something_else_is_none(value: Any) -> None:
-    with pytest.raises(UnexpectedAnswer, match=POST):
+    with pytest.raises(UnexpectedAnswer, match=r"POST http://node\.example/api/v1/transactions"):
         Script(answer(202, value)).client().send(TX.to_dict())
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        lambda: problem(404, "unknown", "there is nothing at this address"),
+        lambda: raw(404, b"<html>Not found", "text/html"),
+        lambda: raw(405, b"<html>Not allowed", "text/html"),
+        lambda: raw(200, b"<html>Welcome", "text/html"),
+        lambda: raw(307, b"", "text/plain", Location="https://node.example/"),
+    ],
+)
+def test_what_is_no_node_is_named_and_whether_it_should_be_one_is_asked(response: Callable[[], httpx.Response]) -> None:
+    with pytest.raises(UnexpectedAnswer) as caught:
+        Script(response()).client(url="http://node.example/explorer").transaction(TX.id)
+    assert f"GET http://node.example/explorer/api/v1/transactions/{TX.id}" in str(caught.value)
+    assert str(caught.value).endswith("is that the node's URL, without /api or /explorer?")
+    assert "<html>" not in str(caught.value)
 
 
 def test_what_a_node_says_cannot_write_on_the_screen_at_will() -> None:
@@ -296,6 +314,7 @@ def test_what_a_node_says_cannot_write_on_the_screen_at_will() -> None:
     [
         ("http://node.example", f"http://node.example/api/v1/transactions/{TX.id}"),
         ("http://node.example/", f"http://node.example/api/v1/transactions/{TX.id}"),
+        ("http://node.example:65535", f"http://node.example:65535/api/v1/transactions/{TX.id}"),
         (
             "https://node.example:8443/ledgers/one/",
             f"https://node.example:8443/ledgers/one/api/v1/transactions/{TX.id}",
@@ -322,6 +341,9 @@ def test_a_node_may_be_anywhere(url: str, asked: str) -> None:
         "http://node.example/?x=topsecret",
         "http://node.example/#topsecret",
         "http://node.example:port",
+        "http://node.example:0",
+        "http://node.example:-1",
+        "http://node.example:65536",
         None,
         b"http://node.example",
     ],
@@ -339,8 +361,8 @@ def test_what_cannot_be_a_token_is_refused_and_not_told(token: Any) -> None:
     assert str(token) not in str(caught.value) or not token
 
 
-@pytest.mark.parametrize("seconds", [0, -1, float("nan")])
-def test_a_time_must_be_more_than_nothing(seconds: float) -> None:
+@pytest.mark.parametrize("seconds", [0, -1, float("nan"), float("inf"), 10**7, True, "x", None])
+def test_a_time_must_be_more_than_nothing_and_have_an_end(seconds: Any) -> None:
     with pytest.raises(InvalidValue, match="timeout_seconds"):
         Client(timeout_seconds=seconds)
 
