@@ -100,6 +100,21 @@ def test_everything_is_printed_as_json_too(sh: Shell, served: Served) -> None:
     assert status == {"id": sale["id"], "status": "valid", "reason": None}
 
 
+def test_what_others_wrote_moves_nothing_on_the_screen(sh: Shell) -> None:
+    hidden = "\u202e\u2066\u200f\x7f\x9b\x1b\u2028\U000e0001"
+    payload = {"title": f"Sonne {hidden}über der Spree 🌅"}
+    painting = txid(sh("tx", "create", json.dumps(payload), "--to", public("alice")))
+    shown = sh("tx", "show", painting).out
+    shown_json, history = sh("tx", "show", painting, "--json").out, sh("tx", "history", painting, "--json").out
+    for text in (shown, shown_json, history):
+        assert all(c.isprintable() for c in text if c != "\n")
+        assert "\\u202e" in text
+        assert "über der Spree 🌅" in text
+    assert json.loads(shown.partition("payload:")[2]) == payload
+    for transaction in (json.loads(shown_json), *json.loads(history)):
+        assert transaction["transaction"]["data"]["payload"] == payload
+
+
 def test_a_second_sale_is_refused_in_one_line(sh: Shell) -> None:
     painting = created(sh, "alice")
     txid(sold(sh, painting, "bob", "alice"))

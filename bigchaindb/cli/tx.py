@@ -4,6 +4,7 @@ Invariants:
 
 - What a script wants stands alone on standard output: an id, a status, or JSON.
 - Arguments are checked before anything is sent, and the id of what was sent is told whatever comes.
+- What others wrote is printed with control and format characters escaped, which could rearrange what is to be seen.
 - No private key or token is an argument: other users of the machine can see those.
 """
 
@@ -230,7 +231,7 @@ def show(txid: str, url: str | None, *, as_json: bool) -> None:
     for output in body["conditions"]:
         click.echo(f"output {output['cid']}:    {_names(output['new_owners'])}, locked by {output['condition']['uri']}")
     if body["data"]:
-        click.echo(f"payload:     {canonical.dumps(body['data']['payload'])}")
+        click.echo(f"payload:     {_escaped(canonical.dumps(body['data']['payload']))}")
 
 
 @tx.command()
@@ -283,4 +284,9 @@ def _local_time(timestamp: str) -> str:
 
 
 def _print_json(value: Any) -> None:
-    click.echo(json.dumps(value, indent=4, ensure_ascii=False))
+    click.echo(_escaped(json.dumps(value, indent=4, ensure_ascii=False)))
+
+
+def _escaped(text: str) -> str:
+    """Return the same JSON with whatever is not seen as itself escaped: it may move or hide what stands around it."""
+    return "".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text)
