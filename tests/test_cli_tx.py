@@ -84,7 +84,9 @@ def test_an_asset_is_created_and_handed_on_and_its_story_told(sh: Shell) -> None
     assert f"transaction: {sale}\noperation:   TRANSFER, valid\n" in shown
     assert f"{painting}:0 by {public('alice')}" in shown
     assert f"output 0:    {public('bob')}, locked by cc:4:20:" in shown
-    assert 'payload:     {"title":"Sunset over the Spree"}' in sh("tx", "show", painting).out
+    shown = sh("tx", "show", painting).out
+    assert f"input 0:     none, signed by {public('node')}\n" in shown
+    assert 'payload:     {"title":"Sunset over the Spree"}' in shown
 
 
 def test_everything_is_printed_as_json_too(sh: Shell, served: Served) -> None:

@@ -226,7 +226,7 @@ def show(txid: str, url: str | None, *, as_json: bool) -> None:
     click.echo(f"time:        {_local_time(body['timestamp'])}")
     for fulfillment in body["fulfillments"]:
         spent = fulfillment["input"]
-        what = f"{spent['txid']}:{spent['cid']}" if spent else "nothing"
+        what = f"{spent['txid']}:{spent['cid']}" if spent else "none, signed"
         click.echo(f"input {fulfillment['fid']}:     {what} by {_names(fulfillment['current_owners'])}")
     for output in body["conditions"]:
         click.echo(f"output {output['cid']}:    {_names(output['new_owners'])}, locked by {output['condition']['uri']}")
