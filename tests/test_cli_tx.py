@@ -169,6 +169,18 @@ def test_what_was_rejected_is_a_failure_and_says_why(sh: Shell) -> None:
         assert painting.id in result.out
 
 
+@pytest.mark.parametrize(("options", "code"), [((), 0), (("--wait", "5"), 1)])
+def test_to_be_rejected_is_a_status_and_for_who_waits_a_failure(sh: Shell, options: tuple[str, ...], code: int) -> None:
+    rejected = {"transaction_id": UNKNOWN, "status": "rejected", "reason": "too late"}
+    script = Script(*[answer(200, rejected) for _ in range(4)])
+    sh.monkeypatch.setattr(reaching, "Client", lambda _, key, **__: script.client(key))
+    error = f"Error: transaction {UNKNOWN} was rejected: too late\n" if code else ""
+    assert sh("tx", "status", UNKNOWN, *options) == Result(code, "rejected: too late\n", error)
+    result = sh("tx", "status", UNKNOWN, *options, "--json")
+    assert (result.code, result.err) == (code, error)
+    assert json.loads(result.out) == {"id": UNKNOWN, "status": "rejected", "reason": "too late"}
+
+
 # --- what is on its way ------------------------------------------------------------------------------------
 
 

@@ -183,7 +183,7 @@ def send(transaction: Any, url: str | None, wait_seconds: float, *, as_json: boo
 
 def _told(client: Client, sent: dict[str, Any], wait_seconds: float, *, as_json: bool) -> None:
     """Print the id whatever comes, since the transaction is on its way; then wait."""
-    txid, status, reason = sent["id"], None, None
+    txid, status = sent["id"], None
     if not as_json:
         click.echo(txid)
     try:
@@ -195,6 +195,10 @@ def _told(client: Client, sent: dict[str, Any], wait_seconds: float, *, as_json:
     finally:
         if as_json:
             _print_json({"id": txid, "status": status})
+    _check_not_rejected(txid, status, reason)
+
+
+def _check_not_rejected(txid: str, status: Status, reason: str | None) -> None:
     if status is Status.REJECTED:
         raise TransactionError(f"transaction {txid} was rejected: {reason}")
 
@@ -244,7 +248,7 @@ def show(txid: str, url: str | None, *, as_json: bool) -> None:
     type=WAIT_SECONDS,
     metavar="SECONDS",
     default=0.0,
-    help="How long to wait until it is decided.",
+    help="How long to wait until it is decided; the exit code is 0 then only if it is valid.  [default: not to wait]",
 )
 @_json_option
 def status(txid: str, url: str | None, wait_seconds: float, *, as_json: bool) -> None:
@@ -255,6 +259,8 @@ def status(txid: str, url: str | None, wait_seconds: float, *, as_json: bool) ->
         _print_json({"id": txid, "status": found, "reason": reason})
     else:
         click.echo(f"{found}: {reason}" if reason else found)
+    if wait_seconds:
+        _check_not_rejected(txid, found, reason)
 
 
 @tx.command()
