@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from bigchaindb.node.opening import journal_path
 from tests.onenode import OneNode, public
 from tests.shell import Shell
 
@@ -129,6 +130,38 @@ def test_a_ledger_that_is_not_there_now_is_no_reason_to_forget(sh: Shell, node: 
     node.close()
     node.database_path.unlink()
     assert "is missing in that history" in sh("keyring", "adopt", "-", answers=json.dumps([[public("node")]])).error
+
+
+@pytest.mark.parametrize("arguments", [("add", "b"), ("remove", "a")])
+def test_a_history_is_not_forgotten_while_its_database_is_missing(
+    sh: Shell, node: OneNode, arguments: tuple[str, str]
+) -> None:
+    assert sh("keyring", "add", public("a")).code == 0
+    node.close()
+    before = sh.config_path.read_text()
+    aside = node.database_path.rename(sh.home / "aside")
+    error = sh("keyring", arguments[0], public(arguments[1])).error
+    assert f"{node.database_path} holds no ledger" in error
+    assert "earlier_federations" in error
+    assert sh.config_path.read_text() == before
+    aside.rename(node.database_path)
+    assert sh("keyring", "remove", public("a")).code == 0
+    assert sh("status").code == 0
+
+
+def test_a_node_with_a_journal_has_a_ledger_somewhere(sh: Shell, node: OneNode) -> None:
+    node.close()
+    journal = journal_path(sh.config_path, node.ledger, public("node"))
+    journal.parent.mkdir()
+    journal.touch()
+    node.database_path.unlink()
+    before = sh.config_path.read_text()
+    error = sh("keyring", "add", public("a")).error
+    assert f"{node.database_path} holds no ledger" in error
+    assert str(journal) in error
+    assert sh.config_path.read_text() == before
+    journal.rename(journal_path(sh.config_path, node.ledger, public("a")))  # somebody else's
+    assert sh("keyring", "add", public("a")).code == 0
 
 
 def test_under_another_quorum_nothing_is_adopted(sh: Shell, node: OneNode) -> None:

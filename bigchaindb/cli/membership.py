@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, TextIO
 import click
 
 from bigchaindb import config as configuration
-from bigchaindb.cli.options import config_option, config_path, load
-from bigchaindb.exceptions import ConfigurationError, FederationMismatch
+from bigchaindb.cli.options import config_option, config_path, database_name, load
+from bigchaindb.exceptions import ConfigurationError, FederationMismatch, LedgerError
 from bigchaindb.model.federations import Federations
 from bigchaindb.model.genesis import Quorum
 from bigchaindb.node.membership import (
@@ -24,7 +24,7 @@ from bigchaindb.node.membership import (
     with_member,
     without_member,
 )
-from bigchaindb.node.opening import has_ledger, open_node
+from bigchaindb.node.opening import has_ledger, journal_path, open_node
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -121,6 +121,8 @@ def _change_keyring(change: Callable[[Config, bool], Config]) -> None:
     config, path = _load_file()
     in_force, _ = load()
     has_begun = has_ledger(in_force)
+    if not has_begun:
+        _check_never_began(config, in_force, path)
     changed = change(config, has_begun)
     if has_begun:
         node = open_node(in_force, time.time)
@@ -133,6 +135,19 @@ def _change_keyring(change: Callable[[Config, bool], Config]) -> None:
             node.storage.close()
         changed = undone or changed
     _write_keyring(changed, path)
+
+
+def _check_never_began(config: Config, in_force: Config, path: Path) -> None:
+    """Check that no ledger in the database means that there was none: its history would be forgotten."""
+    journals = journal_path(path, "*", in_force.keypair.public)
+    journal = next(journals.parent.glob(journals.name), None)
+    if not config.earlier_federations and journal is None:
+        return
+    evidence = "it has `earlier_federations`" if config.earlier_federations else f"its journal is {journal}"
+    raise LedgerError(
+        f"keyring: {database_name(in_force)} holds no ledger, but this node has taken part in one ({evidence}): bring "
+        f"it back, or correct `database` in {path}; for another ledger, `bigchaindb configure` a node anew"
+    )
 
 
 def _load_file() -> tuple[Config, Path]:
