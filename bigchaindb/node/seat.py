@@ -28,7 +28,7 @@ from bigchaindb.node.view import read_vote
 from bigchaindb.storage.records import DecisionRow, VoteRow
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     from bigchaindb.crypto import SigningKey
     from bigchaindb.model.federations import Federations
@@ -108,8 +108,21 @@ class Seat:
         clock: Callable[[], float],
         *,
         federations: Federations,
+        compared: int = 0,
+        prepare: Callable[[Sequence[str]], None] | None = None,
     ) -> Seat:
         """Take the seat from whoever holds it.
+
+        Args:
+            storage: the database.
+            key: the node's.
+            genesis: of the ledger.
+            journal: the node's.
+            clock: returns Unix seconds.
+            federations: all that this node is configured to know.
+            compared: the generation up to which this process has compared storage with the journal already.
+            prepare: called with the blocks that the head says are decided valid, before anybody can see that: stores
+                what whoever sees a decision must find.
 
         Raises:
             JournalError: storage contradicts the journal, or the journal does not reach the head; or this node has
@@ -126,9 +139,11 @@ class Seat:
         else:
             raise Fenced("the head of this node changes all the time: is another voter running with its key?")
         seat = cls(storage, key, ledger=genesis.block.id, journal=journal, clock=clock, head=head)
+        if prepare is not None:
+            prepare([row.block_id for row in map(seat._row, head.decisions) if row.verdict])
         seat._fill(head)
         try:
-            seat._compare_with_journal(federations)
+            seat._compare_with_journal(federations, compared)
         except JournalError as error:
             if storage.registers([name]).get(name) != head.to_text():
                 raise Fenced("another voter has taken this node's seat meanwhile") from error
@@ -274,8 +289,12 @@ class Seat:
 
     # --- the journal -----------------------------------------------------------------------------------------
 
-    def _compare_with_journal(self, federations: Federations) -> None:
+    def _compare_with_journal(self, federations: Federations, compared: int = 0) -> None:
         """Check that everything this node has cast stands in storage, and learn which votes are open.
+
+        Args:
+            federations: all that this node is configured to know.
+            compared: the generation up to which storage was compared before: for that, the journal's word is enough.
 
         Raises:
             JournalError: naming the first vote or decision that does not.
@@ -286,10 +305,13 @@ class Seat:
         decisions: list[CastDecision] = []
         last = _Last(self._ledger)
         for taken in read_taken(self._journal, starts, self.head.generation):
-            votes += taken.votes
-            decisions += taken.decisions
             last.take(taken)
             newest.append(taken)
+            if taken.generation <= compared:
+                self._learn(taken.votes, taken.decisions)
+                continue
+            votes += taken.votes
+            decisions += taken.decisions
             if len(votes) + len(decisions) >= _PAGE:
                 self._compare(votes, decisions)
                 votes, decisions = [], []
@@ -329,8 +351,11 @@ class Seat:
 
     def _compare(self, votes: Sequence[CastVote], decisions: Sequence[CastDecision]) -> None:
         check_votes(self._storage, self._me, votes)
-        self._open_votes.update((vote.block_id, vote) for vote in votes)
         check_decisions(self._storage, self._me, decisions)
+        self._learn(votes, decisions)
+
+    def _learn(self, votes: Iterable[CastVote], decisions: Iterable[CastDecision]) -> None:
+        self._open_votes.update((vote.block_id, vote) for vote in votes)
         for decision in decisions:
             self._open_votes.pop(decision.block_id, None)
 

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from bigchaindb.node.node import Node
     from bigchaindb.storage.records import DecisionRow, StoredBlock
 
-__all__ = ["Voter"]
+__all__ = ["Memory", "Voter"]
 
 _PAGE: Final = 16
 _MAX_OPEN: Final = 256
@@ -60,23 +60,48 @@ class _Open:
     judged_after: int = -1
 
 
+@dataclass(slots=True)
+class Memory:
+    """What a process remembers from one of its voters to the next.
+
+    Attributes:
+        said: what it has logged, and logs only once.
+        compared: the generation of the head up to which it has compared storage with the journal.
+    """
+
+    said: set[str] = field(default_factory=set)
+    compared: int = 0
+
+
 class Voter:
     """One node's voter; `step` does what there is to do."""
 
-    def __init__(self, node: Node, journal: Journal, said: set[str] | None = None) -> None:
+    def __init__(self, node: Node, journal: Journal, memory: Memory | None = None) -> None:
         """Take the node's seat.
 
         Args:
             node: whose voter it is.
             journal: what it has cast.
-            said: what this process has logged, and logs only once; it outlives the voter.
+            memory: of this process; it outlives the voter.
 
         Raises:
             JournalError: storage contradicts what this node has cast.
         """
         self._node = node
         self._storage = node.storage
-        self._seat = Seat.take(node.storage, node.key, node.genesis, journal, node.clock, federations=node.federations)
+        memory = memory or Memory()
+        self._said = memory.said
+        self._seat = Seat.take(
+            node.storage,
+            node.key,
+            node.genesis,
+            journal,
+            node.clock,
+            federations=node.federations,
+            compared=memory.compared,
+            prepare=self._enter_holdings_of,
+        )
+        memory.compared = self._seat.head.generation
         node.view.backing = self._seat.backed
         node.sight_genesis()
         self._open: dict[str, _Open] = {}
@@ -90,7 +115,6 @@ class Voter:
         self._scrub = Every(_RETRY_SECONDS)
         self._aside_after: str | None = None
         self._older_after: str | None = None
-        self._said = set() if said is None else said
         self._watch = Watch(node, self._said)
         self._settle_rest()
 
@@ -420,12 +444,18 @@ class Voter:
         settled = int(self._settled or 0)
         while settled < self._seat.head.sequence:
             rows = self._storage.decisions(self._node.me, settled, _PAGE)
-            stored = self._storage.blocks([row.block_id for row in rows if row.verdict])
-            valid = [self._decided(row.block_id, stored.get(row.block_id, [])) for row in rows if row.verdict]
+            valid = self._all_decided([row.block_id for row in rows if row.verdict])
             settled = rows[-1].sequence
             with self._storage.batch():
                 self._enter_holdings(valid)
                 self._finish(valid, settled)
+
+    def _enter_holdings_of(self, block_ids: Sequence[str]) -> None:
+        self._enter_holdings(self._all_decided(block_ids))
+
+    def _all_decided(self, block_ids: Sequence[str]) -> list[tuple[Block, list[Transaction]]]:
+        stored = self._storage.blocks(block_ids) if block_ids else {}
+        return [self._decided(block_id, stored.get(block_id, [])) for block_id in block_ids]
 
     def _decided(self, block_id: str, stored: Sequence[StoredBlock]) -> tuple[Block, list[Transaction]]:
         """Return a block that this node has decided valid, with its transactions.
@@ -434,9 +464,13 @@ class Voter:
             JournalError: it is not what it was when it was decided.
         """
         for item in stored:
-            block = self._acceptable(item)
-            contents = self._load(block, item.tags) if block else None
-            if block and contents is not None:
+            try:
+                block = Block.from_text(item.text)
+            except BlockError:
+                continue
+            # Whose it is, and for whom, was checked then.
+            contents = self._load(block, item.tags) if block.id == block_id and block.is_signed else None
+            if contents is not None:
                 return block, _well_formed(contents)
         raise JournalError(f"block {block_id}, which this node has decided valid, is gone from storage or was changed")
 

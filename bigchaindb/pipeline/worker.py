@@ -32,7 +32,7 @@ from bigchaindb.node.journal import FileJournal
 from bigchaindb.node.opening import open_node
 from bigchaindb.orders import FATAL, read_order, when_input_ends
 from bigchaindb.pipeline.builder import Builder
-from bigchaindb.pipeline.voter import Voter
+from bigchaindb.pipeline.voter import Memory, Voter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -128,8 +128,8 @@ def main(role: str) -> int:
 
 def _voter_maker(journal_path: Path) -> Callable[[Node], Worker]:
     journal = FileJournal(journal_path)  # one for the whole process, however often the voter starts afresh
-    said: set[str] = set()
-    return lambda node: Voter(node, journal, said)
+    memory = Memory()
+    return lambda node: Voter(node, journal, memory)
 
 
 def _builder_maker(config: Config) -> Callable[[Node], Worker]:

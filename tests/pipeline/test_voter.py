@@ -20,7 +20,7 @@ from bigchaindb.node.evidence import Misdeed, MisdeedKind, misdeeds
 from bigchaindb.node.journal import MemoryJournal
 from bigchaindb.node.node import Node, stored_block
 from bigchaindb.node.queries import Status
-from bigchaindb.pipeline.voter import Voter
+from bigchaindb.pipeline.voter import Memory, Voter
 from bigchaindb.storage.memory import MemoryStorage
 from bigchaindb.storage.records import DecisionRow, NewTransaction, StoredBlock, VoteRow
 from tests.crashes import CrashingStorage
@@ -484,12 +484,12 @@ def test_what_is_left_aside_is_logged_once_per_kind(three: Ledger, caplog: pytes
 def test_votes_by_strangers_are_logged_once_however_often_the_voter_starts_afresh(
     three: Ledger, caplog: pytest.LogCaptureFixture
 ) -> None:
-    a, said = three.first, set[str]()
+    a, memory = three.first, Memory()
     with caplog.at_level(logging.WARNING):
         for i in range(3):
             block = three.put_block(three.create(ALICE, {"i": i}))
             place(three, *(Vote.sign(block.id, three.id, None, "1.000000", key(f"stranger {i} {n}")) for n in range(3)))
-            step_often(Voter(a.node, a.journal, said))
+            step_often(Voter(a.node, a.journal, memory))
     assert len([line for line in caplog.messages if line.startswith("vote by a stranger left aside: ")]) == 1
 
 
@@ -786,6 +786,49 @@ def test_a_decided_block_that_is_gone_before_its_holdings_are_settled_stops_the_
     ledger.database.contents.transactions[asset.hash] = lost
     member.start()
     assert member.queries.unspent(public(ALICE)[0]) == [ref(asset)]
+
+
+def test_what_a_valid_transaction_made_is_there_before_anybody_can_see_that_it_is_valid_also_after_a_crash() -> None:
+    ledger = Ledger(connect=CrashingStorage)
+    member = ledger.first
+    asset = ledger.create(ALICE)
+    block = ledger.put_block(asset)
+    assert isinstance(member.storage, CrashingStorage)
+    member.storage.crash("settle")
+    with pytest.raises(StorageUnavailable):
+        ledger.run()
+    member.storage.recover()
+    member.storage.crash("append_decisions")
+    with pytest.raises(StorageUnavailable):
+        member.start()
+    member.storage.recover()
+    assert member.verdict_on(block) is None
+    assert member.queries.unspent(public(ALICE)[0]) == []  # which asks for the status too
+    assert [row.ref for row in member.storage.outputs_of(public(ALICE)[0], spent=False, after=None, limit=9)] == [
+        ref(asset)
+    ]
+    member.start()
+    assert member.verdict_on(block) is True
+
+
+def test_what_a_process_has_compared_it_does_not_compare_again(three: Ledger) -> None:
+    """On a long ledger that would keep a node away for minutes whenever its database was away for a moment."""
+    member, memory = three.first, Memory()
+    blocks = [three.put_block(three.create(ALICE, {"n": n})) for n in range(3)]
+    three.run()
+    Voter(member.node, member.journal, memory)
+    votes = three.database.contents.votes
+    removed = votes[blocks[0].id].pop(member.me)
+    Voter(member.node, member.journal, memory)
+    with pytest.raises(JournalError, match="is gone from storage"):
+        Voter(member.node, member.journal)
+    votes[blocks[0].id][member.me] = removed
+    member.start()
+    newest = three.put_block(three.create(ALICE, {"n": 3}))
+    three.run()
+    del votes[newest.id][member.me]
+    with pytest.raises(JournalError, match="is gone from storage"):
+        Voter(member.node, member.journal, memory)
 
 
 VERBS = ["swap_register", "place_votes", "append_decisions", "settle", "lineages", "drop_backlog", "sight", "votes"]
