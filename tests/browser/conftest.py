@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.browser.crowd import Crowd, make_crowd
 from tests.browser.serving import served
 from tests.browser.world import World, make_world
 
@@ -75,6 +76,19 @@ def world() -> World:
 def url(world: World) -> Iterator[str]:
     """Where that world is served."""
     with served(world.ledger) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def crowd() -> Crowd:
+    """What leaves a page little room."""
+    return make_crowd()
+
+
+@pytest.fixture(scope="module")
+def crowd_url(crowd: Crowd) -> Iterator[str]:
+    """Where that is served."""
+    with served(crowd.ledger) as address:
         yield address
 
 

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.browser.looks import DESKTOP, MODES, PHONE
+from tests.browser.looks import DESKTOP, MODES, PHONE, WIDTHS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tests.browser.crowd import Crowd
     from tests.browser.visiting import Visitor
     from tests.browser.world import World
 
@@ -57,6 +58,36 @@ def test_a_page_is_without_errors_and_anybody_can_use_it(
     assert visitor.violations() == []
     assert visitor.overflow() == 0
     assert visitor.problems == []
+
+
+def too_wide(visitor: Visitor) -> list[tuple[str, int, int]]:
+    """By how much the page that is open is wider than windows of each width, where it is."""
+    unfold(visitor)
+    found = []
+    for width in WIDTHS:
+        visitor.page.set_viewport_size({"width": width, "height": 800})
+        found.append((visitor.page.url, width, visitor.overflow()))
+    return [(address, width, overflow) for address, width, overflow in found if overflow]
+
+
+def test_no_page_is_wider_than_its_window(visit: Callable[..., Visitor], url: str, world: World) -> None:
+    visitor = visit(url)
+    wide = []
+    for path, status in [(path, 200) for path in world.pages.values()] + [
+        (path, 404) for path in world.missing.values()
+    ]:
+        visitor.open(path, status)
+        wide += too_wide(visitor)
+    assert wide == []
+
+
+def test_nor_is_one_whose_rows_are_long(visit: Callable[..., Visitor], crowd_url: str, crowd: Crowd) -> None:
+    visitor = visit(crowd_url)
+    wide = []
+    for path in crowd.pages.values():
+        visitor.open(path)
+        wide += too_wide(visitor)
+    assert wide == []
 
 
 @pytest.mark.parametrize("name", PAGES)

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 __all__ = ["WINDOWS", "Window", "count_per_stretch", "window_end"]
 
-_DAY_SECONDS: Final = 86_400
-
 
 @dataclass(frozen=True, slots=True)
 class Window:
@@ -47,11 +45,6 @@ class Window:
     def seconds(self) -> int:
         """How much time it covers."""
         return self.stretch_seconds * self.stretches
-
-    @property
-    def is_dated(self) -> bool:
-        """Whether it is so long that a time of day alone could be of either of two days."""
-        return self.seconds >= _DAY_SECONDS
 
 
 WINDOWS: Final[Mapping[str, Window]] = {

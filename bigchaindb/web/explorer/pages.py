@@ -103,7 +103,10 @@ class Pages:
         return answer_page(request, html)
 
     def _make_live(self, request: Request, key: str, window: Window) -> str:
-        html = self._renderer.render(request, "live.html", front=front(self._look(), window), windows=WINDOWS.values())
+        look = self._look()
+        html = self._renderer.render(
+            request, "live.html", front=front(look, window), windows=WINDOWS.values(), now=look.node.clock()
+        )
         self._fragments[key] = (time.monotonic(), html)
         return html
 
@@ -127,7 +130,7 @@ class Pages:
     def federation(self, request: Request) -> Response:
         """Show the nodes."""
         look = self._look()
-        return self._page(request, "federation.html", "federation", view=federation(look), now=look.node.clock())
+        return self._page(request, "federation.html", "federation", view=federation(look))
 
     # --- what has an id --------------------------------------------------------------------------------------
 
@@ -205,7 +208,8 @@ class Pages:
     def _page(
         self, request: Request, template: str, here: str, *, status: HTTPStatus = HTTPStatus.OK, **context: Any
     ) -> Response:
-        html = self._renderer.render(request, template, here=here, about=self._source.node, **context)
+        node = self._source.node
+        html = self._renderer.render(request, template, here=here, about=node, now=node.clock(), **context)
         return answer_page(request, html, status=status)
 
     def routes(self) -> dict[str, Callable[[Request], Response]]:

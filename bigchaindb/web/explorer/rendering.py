@@ -75,9 +75,9 @@ def _stamp(timestamp: str) -> Markup:
     )
 
 
-def _clock(timestamp: str) -> Markup:
-    """Return a time for a table: where there is no room, the time of day alone is seen."""
+def _clock(timestamp: str, now: float) -> Markup:
+    """Return a time for a table: of what is of today, the time of day alone."""
     day, _, clock = texts.plain_time(timestamp).partition(", ")
-    return Markup('<time datetime="{}"><span class="day">{}, </span>{}</time>').format(
-        texts.iso_time(timestamp), day, clock
-    )
+    today = texts.plain_time(f"{now:.6f}").partition(", ")[0]
+    before = "" if day == today else Markup('<span class="day">{},</span> ').format(day)
+    return Markup('<time datetime="{}">{}{}</time>').format(texts.iso_time(timestamp), before, clock)

@@ -338,6 +338,14 @@ def test_an_owner_has_holdings_and_a_history(ledger: Ledger, site: Site) -> None
     assert f"/explorer/assets/{one.id}" in bob.links
 
 
+def test_a_time_of_another_day_is_told_with_its_day(ledger: Ledger, site: Site) -> None:
+    ledger.settle(ledger.create(ALICE))
+    paths = ("", "blocks", f"owners/{name('alice')}")
+    assert not [path for path in paths if "14 Nov 2023, 22:13:20" in site.page(path).text]
+    ledger.clock.now += 86_400
+    assert [path for path in paths if "14 Nov 2023, 22:13:20" in site.page(path).text] == [*paths]
+
+
 def test_what_is_about_to_go_is_told(ledger: Ledger, site: Site) -> None:
     (asset,) = passed_on(ledger, "alice")
     spend = ledger.transfer(ref(asset), ALICE, BOB)
