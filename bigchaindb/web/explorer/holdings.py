@@ -217,9 +217,11 @@ class PayloadView:
     cursor: str | None
 
 
-def payload_view(look: Look, payload_hash: str, after: str | None) -> PayloadView:
-    """Return a part of the transactions with a payload."""
+def payload_view(look: Look, payload_hash: str, after: str | None) -> PayloadView | None:
+    """Return a part of the transactions with a payload; None if nothing with it was ever written."""
     page = look.node.storage.with_payload_hash(payload_hash, after, _PAGE)
+    if not page and after is None:
+        return None
     ids = list(dict.fromkeys(txid for _, txid in page))
     settled = look.chronicle.settled(ids)
     found = [settled[txid] for txid in ids if txid in settled]

@@ -185,7 +185,7 @@ class Pages:
         payload_hash = _hash_in(request, "payload")
         after = request.query_params.get("after")
         view = payload_view(self._look(), payload_hash, after)
-        if not view.transactions and after is None:
+        if view is None:
             raise _absent("payload", payload_hash)
         return self._page(request, "payload.html", "", view=view, after=after)
 

@@ -195,7 +195,7 @@ def transaction_view(look: Look, txid: str, first: int, owners_url: str) -> Tran
         rejection=look.queries.rejection(txid) if status is Status.REJECTED else None,
         block=_block_of(look, txid),
         first=first,
-        steps=_steps(look, transaction, first, owners_url),
+        steps=_steps(look, transaction, first, owners_url, is_valid=status is Status.VALID),
         payload=payload_lines(payload),
         payload_bytes=len(payload.encode()),
         raw=pretty_json(transaction.text, _RAW_CHARACTERS),
@@ -210,13 +210,13 @@ def _block_of(look: Look, txid: str) -> BlockRow | None:
     return next(iter(block_rows([look.chronicle.entry(block_id) for block_id in found])), None)
 
 
-def _steps(look: Look, transaction: Transaction, first: int, owners_url: str) -> tuple[Step, ...]:
+def _steps(look: Look, transaction: Transaction, first: int, owners_url: str, *, is_valid: bool) -> tuple[Step, ...]:
     shown = range(first, min(first + _STEPS, len(transaction.outputs)))
     refs = {i: OutputRef(transaction.id, i) for i in shown}
     spent = look.queries.outputs([ref for i in shown if (ref := transaction.fulfillments[i].input)])
     spenders = look.queries.spenders(list(refs.values()))
     settled = look.chronicle.settled(set(spenders.values()))
-    assets = _assets(look.node, transaction, list(refs.values()))
+    assets = _assets(look.node, transaction, list(refs.values())) if is_valid else {}
     steps = []
     for i, ref in refs.items():
         fulfillment, output = transaction.fulfillments[i], transaction.outputs[i]

@@ -314,6 +314,20 @@ def test_the_payload_is_shown_and_found_by_its_hash(ledger: Ledger, site: Site) 
     ]
 
 
+@pytest.mark.parametrize("is_built", [False, True])
+def test_no_link_of_what_is_not_valid_yet_leads_nowhere(ledger: Ledger, site: Site, is_built: bool) -> None:
+    asset = ledger.create(ALICE, {"kind": "car"})
+    ledger.write(asset)
+    if is_built:
+        ledger.first.builder.step()
+    page = site.page(f"transactions/{asset.id}")
+    assert f"/explorer/payloads/{asset.payload_hash}" in page.links
+    for link in page.links:
+        if link.startswith("/explorer/"):
+            site.page(link)
+    assert "None yet" in site.page(f"payloads/{asset.payload_hash}").text
+
+
 def test_payloads_are_listed_in_parts(ledger: Ledger, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(holdings, "_PAGE", 2)
     twins = [ledger.settle(ledger.create(key(f"owner {number}"), {"same": True})) for number in range(3)]
