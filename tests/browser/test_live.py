@@ -1,4 +1,4 @@
-"""The front page of a running node: what is sent appears, at a bearable pace, and can be paused."""
+"""Pages of a running node: what changes appears, at a bearable pace, and can be paused; who is cut off is told."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import pytest
 
 from tests.acceptance.machine import Machine, until
 from tests.browser.looks import DESKTOP
+from tests.browser.serving import served
+from tests.ledgers import Ledger, key, public, ref
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -69,7 +71,7 @@ def test_a_transaction_appears_without_reload_and_search_finds_it(
     row = visitor.page.locator(f"a[href='/explorer/transactions/{txid}']")
     row.wait_for(timeout=MILLISECONDS)
     assert marked(visitor)
-    assert visitor.page.locator(".live tr.new").count() >= 1
+    assert visitor.page.locator("#live tr.new").count() >= 1
     visitor.page.fill("#q", txid)
     visitor.page.keyboard.press("Enter")
     visitor.page.wait_for_url(f"**/explorer/transactions/{txid}")
@@ -81,7 +83,7 @@ def test_much_at_once_is_fetched_at_a_bearable_pace(visit: Callable[..., Visitor
     asked: list[str] = []
 
     def count(request: Request) -> None:
-        if "/explorer/live" in request.url:
+        if request.url.endswith("/explorer/"):
             asked.append(request.url)
 
     visitor.open("/")
@@ -124,6 +126,72 @@ def test_screen_readers_are_told_politely(visit: Callable[..., Visitor], node: L
     assert visitor.page.locator("p[role=status]").count() == 1
     assert visitor.page.locator("[aria-live=assertive], [role=alert]").count() == 0
     assert visitor.page.locator("#live [aria-live], #live [role=status]").count() == 0
+    node.write(kind="announced")
+    visitor.page.locator("p[role=status]", has_text="transaction").wait_for(state="attached", timeout=MILLISECONDS)
+
+
+@pytest.mark.parametrize(
+    ("path", "before", "after"),
+    [
+        ("/blocks", "undecided", "1"),
+        ("/blocks/{home}", "none yet", "Decided here"),
+        ("/transactions/{asset}", "undecided", "valid"),
+        ("/payloads/{payload}", "None yet", "22:13:20"),
+        ("/owners/{owner}", "owns nothing", "held"),
+        ("/owners/{owner}?show=history", "never owned anything", "held"),
+        ("/federation", "0 blocks", "1 block"),
+    ],
+)
+def test_every_page_is_live(visit: Callable[..., Visitor], path: str, before: str, after: str) -> None:
+    ledger = Ledger()
+    asset = ledger.create(key("alice"), {"kind": "car"})
+    ledger.write(asset)
+    ledger.first.builder.step()
+    ids = {"asset": asset.id, "home": ledger.home(asset).id, "payload": asset.payload_hash}
+    with served(ledger) as url:
+        visitor = visit(url, viewport=DESKTOP)
+        visitor.open(path.format(owner=public(key("alice"))[0], **ids))
+        visitor.page.evaluate("window.mark = 1")
+        assert before in visitor.page.inner_text("main")
+        ledger.run()
+        until(lambda: before not in visitor.page.inner_text("main"), MILLISECONDS / 1000)
+        assert after in visitor.page.inner_text("main")
+        assert marked(visitor)
+        assert visitor.problems == []
+        visitor.page.close()
+
+
+def test_an_asset_is_followed_from_hand_to_hand(visit: Callable[..., Visitor]) -> None:
+    ledger = Ledger()
+    asset = ledger.settle(ledger.create(key("alice")))
+    with served(ledger) as url:
+        visitor = visit(url, viewport=DESKTOP)
+        visitor.open(f"/assets/{asset.id}")
+        ledger.settle(ledger.transfer(ref(asset), key("alice"), key("bob")))
+        visitor.page.locator(f"a[href='/explorer/owners/{public(key('bob'))[0]}']").wait_for(timeout=MILLISECONDS)
+        visitor.page.close()
+
+
+def test_a_page_that_hears_nothing_any_more_says_since_when(visit: Callable[..., Visitor]) -> None:
+    ledger = Ledger()
+    with served(ledger) as url:
+        visitor = visit(url, viewport=DESKTOP)
+        visitor.open("/blocks")
+        state = visitor.page.locator(".live-bar")
+        assert state.inner_text().startswith("Live")
+    state.get_by_text(re.compile(r"^No connection; as of \d\d:\d\d:\d\d$")).wait_for(timeout=MILLISECONDS)
+    assert visitor.page.locator("p[role=status]").inner_text() == "No connection."
+
+
+def test_a_page_that_is_answered_again_is_live_again(visit: Callable[..., Visitor], node: LiveNode) -> None:
+    visitor = visit(node.url)
+    visitor.open("/")
+    visitor.page.route("**/explorer/**", lambda route: route.fulfill(status=503))
+    node.write(kind="unheard of")
+    state = visitor.page.locator(".live-bar")
+    state.get_by_text("No connection").wait_for(timeout=MILLISECONDS)
+    visitor.page.unroute("**/explorer/**")
+    state.get_by_text("Live").wait_for(timeout=MILLISECONDS)
 
 
 def test_every_page_of_a_running_node_keeps_to_its_policy(visit: Callable[..., Visitor], node: LiveNode) -> None:

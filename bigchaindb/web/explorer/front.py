@@ -57,7 +57,6 @@ class Front:
     """What the front page shows.
 
     Attributes:
-        sequence: this node's last decision; 0 if there is none.
         transactions: how many were decided valid.
         waiting: how many wait.
         members: how many nodes decide.
@@ -68,7 +67,6 @@ class Front:
         newest: the newest transactions.
     """
 
-    sequence: int
     transactions: int
     waiting: int
     members: int
@@ -83,14 +81,12 @@ def front(look: Look, window: Window) -> Front:
     """Return the front page as of now."""
     node, chronicle = look.node, look.chronicle
     now = node.clock()
-    latest = node.storage.latest_decision(node.me)
     end = window_end(window, now)
     marks = chronicle.pace(min(end - window.seconds, now - _LATELY_SECONDS))
     decided = chronicle.decided(None, _BLOCKS)
     undecided = chronicle.undecided(_UNDECIDED)
     return Front(
-        sequence=latest.sequence if latest else 0,
-        transactions=latest.valid_transactions if latest else 0,
+        transactions=look.latest.valid_transactions if look.latest else 0,
         waiting=node.storage.backlog_size(),
         members=len(node.federation),
         lately=round(sum(count_per_stretch(marks, now - _LATELY_SECONDS, _LATELY_SECONDS + 1, 1))),

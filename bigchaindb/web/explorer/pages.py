@@ -8,6 +8,7 @@ Invariants:
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from http import HTTPStatus
@@ -70,45 +71,31 @@ class Pages:
         self._source = source
         self._renderer = renderer
         self._last_look: Look | None = None
-        self._fragments: dict[str, tuple[float, str]] = {}
+        self._fronts: dict[str, tuple[float, str]] = {}
         self._making = threading.Lock()
 
     # --- the ledger ------------------------------------------------------------------------------------------
 
     def _look(self) -> Look:
-        node = self._source.node
-        look = self._last_look
-        if look is None or look.node is not node:
-            self._last_look = look = Look(node, self._source.queries, Chronicle(node))
-        return look
+        node, last = self._source.node, self._last_look
+        chronicle = last.chronicle if last and last.node is node else Chronicle(node)
+        self._last_look = Look(node, self._source.queries, chronicle, node.storage.latest_decision(node.me))
+        return self._last_look
 
     def front(self, request: Request) -> Response:
         """Show how far the ledger has come."""
         window = _window(request)
-        return self._page(request, "front.html", "front", front=front(self._look(), window), windows=WINDOWS.values())
-
-    def live(self, request: Request) -> Response:
-        """Return what changes on the front page, to be put in the place of what is there."""
-        window = _window(request)
         key = f"{self._renderer.base(request)} {window.name}"
         # However many watch, the page is made once in a moment; meanwhile they get the one before.
-        made_at, html = self._fragments.get(key, (0.0, ""))
-        if not html:
-            html = self._make_live(request, key, window)
-        elif time.monotonic() - made_at > _FRESH_SECONDS and self._making.acquire(blocking=False):
-            try:
-                html = self._make_live(request, key, window)
-            finally:
-                self._making.release()
+        with self._making:
+            made_at, html = self._fronts.get(key, (-math.inf, ""))
+            if time.monotonic() - made_at > _FRESH_SECONDS:
+                look = self._look()
+                html = self._render(
+                    request, "front.html", "front", look, front=front(look, window), windows=WINDOWS.values()
+                )
+                self._fronts[key] = (time.monotonic(), html)
         return answer_page(request, html)
-
-    def _make_live(self, request: Request, key: str, window: Window) -> str:
-        look = self._look()
-        html = self._renderer.render(
-            request, "live.html", front=front(look, window), windows=WINDOWS.values(), now=look.node.clock()
-        )
-        self._fragments[key] = (time.monotonic(), html)
-        return html
 
     def blocks(self, request: Request) -> Response:
         """Show the blocks that this node has decided, newest first."""
@@ -121,6 +108,7 @@ class Pages:
             request,
             "blocks.html",
             "blocks",
+            look,
             rows=block_rows([*undecided, *entries]),
             before=before,
             next_before=last.sequence if last and last.sequence > 1 else None,
@@ -130,27 +118,29 @@ class Pages:
     def federation(self, request: Request) -> Response:
         """Show the nodes."""
         look = self._look()
-        return self._page(request, "federation.html", "federation", view=federation(look))
+        return self._page(request, "federation.html", "federation", look, view=federation(look))
 
     # --- what has an id --------------------------------------------------------------------------------------
 
     def block(self, request: Request) -> Response:
         """Show a block."""
         block_id = _hash_in(request, "block")
-        view = block_view(self._look(), block_id, _number(request, "from") or 0)
+        look = self._look()
+        view = block_view(look, block_id, _number(request, "from") or 0)
         if view is None:
             raise _absent("block", block_id)
-        return self._page(request, "block.html", "blocks", view=view)
+        return self._page(request, "block.html", "blocks", look, view=view)
 
     def transaction(self, request: Request) -> Response:
         """Show a transaction."""
         txid = _hash_in(request, "transaction")
         owners_url = f"{self._renderer.base(request)}/owners/"
         first = _number(request, "from") or 0
-        view = transaction_view(self._look(), txid, first, owners_url)
+        look = self._look()
+        view = transaction_view(look, txid, first, owners_url)
         if view is None:
             raise _absent("transaction", txid)
-        return self._page(request, "transaction.html", "", view=view)
+        return self._page(request, "transaction.html", "", look, view=view)
 
     def owner(self, request: Request) -> Response:
         """Show what a key owns, or has owned."""
@@ -165,6 +155,7 @@ class Pages:
             request,
             "owner.html",
             "",
+            look,
             view=view,
             is_history=is_history,
             after=after,
@@ -175,48 +166,50 @@ class Pages:
         """Show an asset's chain of owners."""
         asset = _hash_in(request, "asset")
         after = request.query_params.get("after")
-        view = asset_view(self._look(), asset, after)
+        look = self._look()
+        view = asset_view(look, asset, after)
         if view is None:
             raise _absent("asset", asset)
-        return self._page(request, "asset.html", "", view=view, after=after)
+        return self._page(request, "asset.html", "", look, view=view, after=after)
 
     def payload(self, request: Request) -> Response:
         """Show the transactions with a payload."""
         payload_hash = _hash_in(request, "payload")
         after = request.query_params.get("after")
-        view = payload_view(self._look(), payload_hash, after)
+        look = self._look()
+        view = payload_view(look, payload_hash, after)
         if view is None:
             raise _absent("payload", payload_hash)
-        return self._page(request, "payload.html", "", view=view, after=after)
+        return self._page(request, "payload.html", "", look, view=view, after=after)
 
     # --- search ----------------------------------------------------------------------------------------------
 
     def search(self, request: Request) -> Response:
         """Go to the page that is meant, or let the reader choose."""
+        look = self._look()
         text = tidy(request.query_params.get("q", ""))
-        if not text:
-            return self._page(request, "choice.html", "", hits=[], typed="")
-        hits = find(self._look(), text)
+        hits = find(look, text)
         if len(hits) == 1:
             url = f"{self._renderer.base(request)}/{hits[0].path}"
             return RedirectResponse(url, HTTPStatus.SEE_OTHER, {"Cache-Control": "no-store"})
-        status = HTTPStatus.OK if hits else HTTPStatus.NOT_FOUND
-        return self._page(request, "choice.html", "", status=status, hits=hits, typed=cut(text, _SHOWN_TYPED))
+        html = self._render(request, "choice.html", "", look, is_live=False, hits=hits, typed=cut(text, _SHOWN_TYPED))
+        return answer_page(request, html, status=HTTPStatus.OK if hits or not text else HTTPStatus.NOT_FOUND)
 
     # --- answering -------------------------------------------------------------------------------------------
 
-    def _page(
-        self, request: Request, template: str, here: str, *, status: HTTPStatus = HTTPStatus.OK, **context: Any
-    ) -> Response:
-        node = self._source.node
-        html = self._renderer.render(request, template, here=here, about=node, now=node.clock(), **context)
-        return answer_page(request, html, status=status)
+    def _page(self, request: Request, template: str, here: str, look: Look, **context: Any) -> Response:
+        return answer_page(request, self._render(request, template, here, look, **context))
+
+    def _render(
+        self, request: Request, template: str, here: str, look: Look, *, is_live: bool = True, **context: Any
+    ) -> str:
+        common = {"here": here, "about": look.node, "now": look.node.clock(), "since": look.sequence}
+        return self._renderer.render(request, template, is_live=is_live, **common, **context)
 
     def routes(self) -> dict[str, Callable[[Request], Response]]:
         """Return what answers each address."""
         return {
             "/": self.front,
-            "/live": self.live,
             "/search": self.search,
             "/federation": self.federation,
             "/blocks": self.blocks,

@@ -88,7 +88,7 @@ class _Site:
     ) -> Response:
         title = _TITLES.get(status, "Something went wrong")
         html = self.renderer.render(
-            request, "error.html", here="", about=None, title=title, message=message, status=int(status)
+            request, "error.html", here="", about=None, is_live=False, title=title, message=message, status=int(status)
         )
         return answer_page(request, html, status=status, headers={"Cache-Control": "no-store", **(headers or {})})
 

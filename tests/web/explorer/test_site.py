@@ -41,9 +41,7 @@ def lively() -> Ledger:
 # --- headers -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "path", ["", "live", "blocks", "search?q=x", "nowhere", f"blocks/{NOWHERE}", "static/explorer.css"]
-)
+@pytest.mark.parametrize("path", ["", "blocks", "search?q=x", "nowhere", f"blocks/{NOWHERE}", "static/explorer.css"])
 def test_every_answer_bears_the_security_headers(site: Site, path: str) -> None:
     headers = site.ask(path).headers
     policy = dict(part.strip().split(" ", 1) for part in headers["content-security-policy"].split(";"))
@@ -147,7 +145,6 @@ def test_what_is_not_there_is_a_page_of_the_same_design(site: Site, path: str) -
         (f"owners/{public(ALICE)[0]}?after=junk", 400),
         (f"owners/{public(ALICE)[0]}?after=%00", 400),
         ("?window=../../etc", 200),
-        ("live?window=x", 200),
     ],
 )
 def test_an_address_that_somebody_made_up_does_no_harm(site: Site, path: str, status: int) -> None:
@@ -158,7 +155,7 @@ def test_an_address_that_somebody_made_up_does_no_harm(site: Site, path: str, st
 @pytest.mark.parametrize("problem", [StorageUnavailable("server 10.0.0.1 is away"), LedgerError("it is gone")])
 def test_while_the_ledger_is_away_every_page_says_so_and_tells_nothing_else(site: Site, problem: Exception) -> None:
     site.source.away = problem  # type: ignore[assignment]
-    for path in ("", "live", "blocks", "federation", f"transactions/{NOWHERE}", "search?q=x"):
+    for path in ("", "blocks", "federation", f"transactions/{NOWHERE}", "search?q=x"):
         answer = site.ask(path)
         assert answer.status_code == 503
         assert answer.headers["retry-after"] == "2"

@@ -1,12 +1,14 @@
 // What the pages do beyond being read.  All of them are complete without it.
 //
-// The front page is not built here: the event stream only says that something was decided, then the server's own
-// rendering is fetched and put in the place of what is there, at most once a second.
+// No page is built here: the event stream only says that something was decided, then the server's own rendering is
+// fetched again, at most once in `data-least` milliseconds, and what is different in it is put in the place of what is
+// there.
 "use strict";
 
 (() => {
-  const LEAST_MILLISECONDS = 1000; // between two fetches
+  const RETRY_MILLISECONDS = 3000; // after one that failed
   const IDLE_MILLISECONDS = 15000; // what no event tells of (votes, the backlog, the clock) is looked at this often
+  const PATIENCE_MILLISECONDS = 10000; // a node that does not answer by then is away
   const SAY_MILLISECONDS = 10000; // between two announcements to a screen reader
 
   // --- the search box: "/" goes there ---
@@ -26,22 +28,28 @@
   said.setAttribute("role", "status");
   document.body.append(said);
 
-  if (navigator.clipboard) {
-    for (const source of document.querySelectorAll("[data-copy]")) {
+  const copy = async (source) => {
+    try {
+      await navigator.clipboard.writeText(source.textContent);
+      return true;
+    } catch {
+      // Over plain HTTP there is no clipboard; what is selected can be copied all the same.
+      getSelection().selectAllChildren(source);
+      return document.execCommand("copy");
+    }
+  };
+
+  const addButtons = (part) => {
+    for (const source of part.querySelectorAll("[data-copy]")) {
       const button = document.createElement("button");
       button.type = "button";
       button.className = "copy";
       button.textContent = "Copy";
       button.setAttribute("aria-label", `Copy the ${source.dataset.copy}`);
       button.addEventListener("click", async () => {
-        try {
-          await navigator.clipboard.writeText(source.textContent);
-          button.textContent = "Copied";
-          said.textContent = `The ${source.dataset.copy} was copied.`;
-        } catch {
-          getSelection().selectAllChildren(source);
-          button.textContent = "Selected";
-        }
+        const isCopied = await copy(source);
+        button.textContent = isCopied ? "Copied" : "Selected";
+        said.textContent = `The ${source.dataset.copy} was ${isCopied ? "copied" : "selected"}.`;
         setTimeout(() => (button.textContent = "Copy"), 2000);
       });
       if (source.tagName === "PRE") {
@@ -50,21 +58,23 @@
         source.after(button);
       }
     }
-  }
+  };
 
-  // --- the front page ---
+  addButtons(document);
 
-  const place = document.getElementById("live");
-  if (!place || !window.EventSource) {
+  // --- what changes ---
+
+  const live = document.getElementById("live");
+  if (!live || !window.EventSource) {
     return;
   }
 
   let isOn = true;
+  let isReached = true;
+  let seenAt = new Date();
   let stream = null;
   let timer = null;
   let fetchedAt = 0;
-  let saidAt = performance.now();
-  let saidCount = Number(place.firstElementChild.dataset.transactions);
 
   const bar = document.createElement("p");
   const dot = document.createElement("span");
@@ -76,11 +86,13 @@
   toggle.type = "button";
   toggle.className = "copy";
   bar.append(dot, word, toggle);
-  place.before(bar);
+  live.before(bar);
 
   const show = () => {
-    bar.classList.toggle("on", isOn);
-    word.textContent = isOn ? "Live" : "Paused";
+    const lost = `No connection; as of ${seenAt.toISOString().slice(11, 19)}`;
+    bar.classList.toggle("on", isOn && isReached);
+    bar.classList.toggle("lost", isOn && !isReached);
+    word.textContent = !isOn ? "Paused" : isReached ? "Live" : lost;
     toggle.textContent = isOn ? "Pause" : "Go on";
     toggle.setAttribute("aria-label", isOn ? "Pause live updates" : "Go on with live updates");
   };
@@ -96,19 +108,35 @@
   // this page one fetch a second and not an event per transaction.
   const listen = () => {
     close();
-    const since = place.firstElementChild.dataset.sequence;
-    stream = new EventSource(`${place.dataset.stream}?since=${since}`);
+    stream = new EventSource(`${live.dataset.stream}?since=${live.dataset.since}`);
     stream.onmessage = (event) => {
       if (event.data) {
         close();
-        soon();
+        soon(Number(live.dataset.least));
       }
+    };
+    stream.onerror = () => {
+      close();
+      soon(RETRY_MILLISECONDS);
     };
   };
 
-  const soon = (least = LEAST_MILLISECONDS) => {
+  const soon = (least) => {
     clearTimeout(timer);
     timer = setTimeout(refresh, Math.max(0, fetchedAt + least - performance.now()));
+  };
+
+  const look = async () => {
+    try {
+      const answer = await fetch(location.pathname + location.search, {
+        headers: { Accept: "text/html" },
+        signal: AbortSignal.timeout(PATIENCE_MILLISECONDS),
+      });
+      const text = answer.ok ? await answer.text() : "";
+      return new DOMParser().parseFromString(text, "text/html").getElementById("live");
+    } catch {
+      return null;
+    }
   };
 
   const refresh = async () => {
@@ -116,57 +144,87 @@
       return;
     }
     fetchedAt = performance.now();
-    try {
-      const answer = await fetch(place.dataset.live, { headers: { Accept: "text/html" } });
-      if (answer.ok) {
-        put(new DOMParser().parseFromString(await answer.text(), "text/html").body.firstElementChild);
-      }
-    } catch {
-      // The node is away for a moment; the next look is not far.
-    }
-    if (isOn && !document.hidden) {
-      listen();
-      soon(IDLE_MILLISECONDS);
-    }
-  };
-
-  const put = (next) => {
-    const current = place.firstElementChild;
-    if (!next || next.outerHTML === current.outerHTML) {
+    const next = await look();
+    if (!isOn || document.hidden) {
       return;
     }
-    const known = new Set([...current.querySelectorAll("td:first-child a")].map((link) => link.href));
-    for (const link of next.querySelectorAll("td:first-child a")) {
-      if (known.size && !known.has(link.href)) {
-        link.closest("tr").classList.add("new");
+    if (next) {
+      seenAt = new Date();
+      addButtons(next);
+      update(live, next);
+      say();
+      listen();
+    } else {
+      close();
+    }
+    if (isReached !== Boolean(next)) {
+      isReached = !isReached;
+      said.textContent = isReached ? "Connected again." : "No connection.";
+    }
+    show();
+    soon(next ? IDLE_MILLISECONDS : RETRY_MILLISECONDS);
+  };
+
+  // What is the same stays the very same, with its focus and its selection; what was opened stays open.
+  const update = (old, next) => {
+    if (old.isEqualNode(next)) {
+      return;
+    }
+    if (old.nodeName !== next.nodeName || !old.firstElementChild || !next.firstElementChild) {
+      old.replaceWith(next);
+      return;
+    }
+    for (const { name } of [...old.attributes]) {
+      if (name !== "open" && !next.hasAttribute(name)) {
+        old.removeAttribute(name);
       }
     }
-    for (const open of current.querySelectorAll("details[open]")) {
-      next.querySelector(`#${open.id}`)?.setAttribute("open", "");
+    for (const { name, value } of next.attributes) {
+      old.setAttribute(name, value);
     }
-    const focused = current.contains(document.activeElement) ? document.activeElement : null;
-    current.replaceWith(next);
-    if (focused) {
-      const again =
-        focused.tagName === "SUMMARY"
-          ? next.querySelector("summary")
-          : [...next.querySelectorAll("a")].find((link) => link.href === focused.href);
-      again?.focus({ preventScroll: true });
+    if (old.nodeName === "TBODY" && next.querySelector("a")) {
+      updateRows(old, next);
+      return;
     }
-    say(Number(next.dataset.transactions));
+    const before = [...old.childNodes];
+    const after = [...next.childNodes];
+    after.forEach((child, place) => (place < before.length ? update(before[place], child) : old.append(child)));
+    before.slice(after.length).forEach((child) => child.remove());
   };
 
-  const say = (count) => {
-    if (count !== saidCount && performance.now() - saidAt > SAY_MILLISECONDS) {
-      said.textContent = `${count - saidCount} more transactions, ${count} in all.`;
+  // A row is known by where it leads.
+  const updateRows = (old, next) => {
+    const rows = new Map([...old.rows].map((row) => [leadsTo(row), row]));
+    const gone = new Set(old.rows);
+    let place = old.rows[0] ?? null;
+    for (const row of [...next.rows]) {
+      const same = rows.get(leadsTo(row));
+      if (!same || !gone.delete(same)) {
+        row.classList.add("new");
+        old.insertBefore(row, place);
+        continue;
+      }
+      if (same === place) {
+        place = place.nextElementSibling;
+      } else {
+        old.insertBefore(same, place);
+      }
+      update(same, row);
+    }
+    gone.forEach((row) => row.remove());
+  };
+
+  const leadsTo = (row) => [...row.querySelectorAll("a")].map((link) => link.getAttribute("href")).join(" ");
+
+  const headline = () => (live.querySelector(".sentence") ?? live.querySelector("h1")).textContent.trim();
+  let known = headline();
+  let saidAt = -Infinity;
+
+  const say = () => {
+    if (headline() !== known && performance.now() - saidAt > SAY_MILLISECONDS) {
+      said.textContent = known = headline();
       saidAt = performance.now();
-      saidCount = count;
     }
-  };
-
-  const begin = () => {
-    listen();
-    soon(IDLE_MILLISECONDS);
   };
 
   const end = () => {
@@ -195,5 +253,6 @@
   window.addEventListener("pagehide", end);
 
   show();
-  begin();
+  listen();
+  soon(IDLE_MILLISECONDS);
 })();
