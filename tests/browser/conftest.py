@@ -31,6 +31,8 @@ ARGUMENTS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    # A name that, unlike that of this machine, is as little trusted as any other node's over plain HTTP.
+    "--host-resolver-rules=MAP node.example 127.0.0.1",
 ]
 
 

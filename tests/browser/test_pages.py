@@ -157,6 +157,18 @@ def test_an_id_can_be_copied_whole_however_short_it_looks(
     assert re.fullmatch("[0-9a-f]{64}", copied)
 
 
+def test_an_id_can_be_copied_over_plain_http_too(visit: Callable[..., Visitor], url: str, world: World) -> None:
+    visitor = visit(url.replace("127.0.0.1", "node.example"), viewport=DESKTOP)
+    visitor.open(f"/transactions/{world.car.id}")
+    assert not visitor.page.evaluate("isSecureContext")
+    visitor.page.click("text=Copy >> nth=0")
+    visitor.page.wait_for_selector("text=Copied")
+    visitor.page.focus("#q")
+    visitor.page.keyboard.press("Control+V")
+    assert visitor.page.input_value("#q") == world.car.id
+    assert visitor.problems == []
+
+
 def test_nothing_moves_for_those_who_do_not_want_it(visit: Callable[..., Visitor], url: str) -> None:
     moving = "getComputedStyle(document.querySelector('.live-bar .dot')).animationName"
     names = []
