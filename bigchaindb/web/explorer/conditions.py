@@ -106,7 +106,7 @@ def _of_threshold(node: cc.ThresholdSha256Fulfillment, weight: int) -> Branch:
         words = f"{node.threshold} of these {len(subs)}:" if len(subs) > 1 else "this:"
     else:
         total = sum(sub.weight for sub in subs)
-        label = f"{node.threshold} of {total}"
+        label = f"weight {node.threshold:,} of {total:,}"
         words = f"a weight of {node.threshold:,} out of {total:,}:"
     return Branch(Kind.THRESHOLD, label, words, weight=weight, beneath=beneath)
 

@@ -2,8 +2,8 @@
 
 Invariants:
 
-- Siblings keep their order.  Wide: no two leaves share a row, and a node stands in the middle of what it rests upon.
-  Narrow: every node has a row, indented as deep as it stands.
+- Siblings keep their order.  Wide: no two leaves share a row, and a node stands beside the first of what it rests upon,
+  so the root is on top, however many leaves there are.  Narrow: every node has a row, indented as deep as it stands.
 - The drawing is for eyes only (`aria-hidden`): the words that go with it are the page's to print.
 """
 
@@ -69,7 +69,7 @@ def wide_tree(root: Branch, owners_url: str) -> Markup:
         owners_url: where the pages of owners are; a key's page is its name behind it.
     """
     placed = _place_wide(root, _EDGE, itertools.count())
-    return _drawn(placed, "tree wide", _curve, owners_url)
+    return _drawn(placed, "tree wide", _fork, owners_url)
 
 
 def narrow_tree(root: Branch, owners_url: str) -> Markup:
@@ -81,10 +81,7 @@ def narrow_tree(root: Branch, owners_url: str) -> Markup:
 def _place_wide(branch: Branch, x: float, rows: Iterator[int]) -> _Placed:
     placed = _Placed(branch, x)
     placed.beneath = [_place_wide(sub, x + placed.width + _GAP, rows) for sub in branch.beneath]
-    if placed.beneath:
-        placed.y = (placed.beneath[0].y + placed.beneath[-1].y) / 2
-    else:
-        placed.y = next(rows) * _ROW + _ROW / 2
+    placed.y = placed.beneath[0].y if placed.beneath else next(rows) * _ROW + _ROW / 2
     return placed
 
 
@@ -104,14 +101,18 @@ def _drawn(root: _Placed, css: str, edge: Callable[[_Placed, _Placed], Markup], 
     return svg.picture(width, height, css, [*edges, *boxes], aria_hidden="true", focusable="false")
 
 
-def _curve(above: _Placed, below: _Placed) -> Markup:
-    start, end = above.x + above.width, below.x
-    x1, xm, x2, y1, y2 = (svg.number(value) for value in (start, (start + end) / 2, end, above.y, below.y))
-    return svg.path(f"M{x1} {y1}C{xm} {y1} {xm} {y2} {x2} {y2}", "edge")
+def _fork(above: _Placed, below: _Placed) -> Markup:
+    start = above.x + above.width
+    if above.y == below.y:
+        return svg.path(f"M{svg.number(start)} {svg.number(above.y)}H{svg.number(below.x)}", "edge")
+    return _bend(start + _GAP / 2, above.y, below)
 
 
 def _elbow(above: _Placed, below: _Placed) -> Markup:
-    x, start = above.x + _STEM, above.y + _BOX_HEIGHT / 2
+    return _bend(above.x + _STEM, above.y + _BOX_HEIGHT / 2, below)
+
+
+def _bend(x: float, start: float, below: _Placed) -> Markup:
     x1, xc, x2, y1, yc, y2 = (
         svg.number(value) for value in (x, x + _ROUNDING, below.x, start, below.y - _ROUNDING, below.y)
     )
@@ -137,7 +138,7 @@ def _box(node: _Placed, owners_url: str) -> Markup:
         icon,
         svg.text(_label(branch), node.x + _PADDING + _ICON, node.y + 4.5, "label"),
     ]
-    drawn = svg.element("g", {"class": f"node {branch.kind}"}, inside)
+    drawn = svg.element("g", {"class": "node inner" if branch.beneath else "node"}, inside)
     if branch.key is None:
         return drawn
     # The words beside the drawing have the same link: nobody has to tab through both.

@@ -263,6 +263,13 @@ def test_a_condition_is_drawn_and_told_in_words(ledger: Ledger, site: Site) -> N
     assert lock.condition_uri in page.text
 
 
+def test_one_signature_is_told_in_words_alone(ledger: Ledger, site: Site) -> None:
+    (asset,) = passed_on(ledger, "alice")
+    page = site.page(f"transactions/{asset.id}")
+    assert f"Whoever spends it needs a signature by {name('alice')}" in page.text
+    assert "tree wide" not in [value for _, _, value in page.attributes]
+
+
 def test_a_hash_lock_without_owners_is_shown(ledger: Ledger, site: Site) -> None:
     node = ledger.first.key
     unsigned = create_transaction(

@@ -99,7 +99,7 @@ def test_weights_prefixes_and_sealed_parts_are_told() -> None:
     inner = threshold(1, cc.Ed25519Fulfillment(CAROL))
     prefix = cc.PrefixSha256Fulfillment("board:", cc.Ed25519Fulfillment(BOB))
     branch = read_condition(document(threshold(5, (cc.Ed25519Fulfillment(ALICE), 3), (prefix, 2), inner.condition)))
-    assert branch.words == "a weight of 5 out of 6:"
+    assert (branch.label, branch.words) == ("weight 5 of 6", "a weight of 5 out of 6:")
     assert [each.weight for each in branch.beneath] == [3, 2, 1]
     assert branch.beneath[1].beneath[0].key == BOB
     assert "6 bytes" in branch.beneath[1].words
@@ -183,6 +183,20 @@ def test_whatever_stands_in_a_branch_stays_text(draw: Callable[[Branch, str], Ma
     drawn = draw(Branch(Kind.SECRET, hostile, hostile, weight=3), "/owners/")
     assert "<script" not in drawn
     assert [text.text for text in parsed(drawn).iter("text")] == [f"×3 {hostile}"]  # noqa: RUF001 - as printed
+
+
+def test_the_root_of_a_wide_tree_is_on_top_however_many_leaves_there_are() -> None:
+    leaves = [cc.Ed25519Fulfillment(ALICE)] * 40
+    branch = read_condition(document(threshold(1, threshold(30, *leaves), cc.Ed25519Fulfillment(BOB))))
+    tops = [float(rect.attrib["y"]) for rect in parsed(wide_tree(branch, "")).iter("rect")]
+    assert tops[0] == min(tops)
+
+
+def test_what_is_filled_rests_upon_something() -> None:
+    branch = read_condition(document(threshold(2, cc.Ed25519Fulfillment(ALICE), later())))
+    drawn = parsed(wide_tree(branch, ""))
+    looks = [group.attrib["class"] for group in drawn.iter("g") if "node" in group.attrib.get("class", "")]
+    assert looks == ["node inner", "node", "node"]
 
 
 def test_a_narrow_tree_is_as_wide_as_it_is_deep_and_no_wider() -> None:
