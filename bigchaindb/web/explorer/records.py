@@ -176,6 +176,12 @@ class TransactionView:
     raw: str
 
     @property
+    def named(self) -> set[str]:
+        """What the rejection may name and has a page: the rival, and what is spent."""
+        spent = {step.fulfillment.input.txid for step in self.steps if step.fulfillment.input and step.spent}
+        return spent | ({self.rejection.evidence} if self.rejection and self.rejection.evidence else set())
+
+    @property
     def next_first(self) -> int | None:
         """Where the next part of the steps begins, or None."""
         end = self.first + len(self.steps)

@@ -17,6 +17,7 @@ from bigchaindb.version import __version__
 from bigchaindb.web.explorer import texts
 from bigchaindb.web.explorer.answers import StaticFile, read_static_files
 from bigchaindb.web.explorer.drawing import Ballot
+from bigchaindb.web.explorer.rows import owners_of
 from bigchaindb.web.state import API
 
 if TYPE_CHECKING:
@@ -51,7 +52,9 @@ class Renderer:
             ago=texts.ago,
             clock=_clock,
             cut=texts.cut,
+            owners=owners_of,
             short=texts.short,
+            split_ids=texts.split_ids,
             stamp=_stamp,
             visible=texts.visible,
         )

@@ -72,7 +72,7 @@ class TransactionRow:
     Attributes:
         id: the transaction.
         operation: what it does.
-        owners: public keys of whom its first outputs go to, each once.
+        owners: public keys of the first whom its outputs go to, each once.
         timestamp: time of the block that holds it.
     """
 
@@ -121,10 +121,8 @@ def block_rows(entries: Iterable[Entry]) -> list[BlockRow]:
 
 
 def owners_of(transaction: Transaction, most: int = 3) -> tuple[str, ...]:
-    """Return whom the first outputs of a transaction go to, each once."""
-    owners: dict[str, None] = {}
-    for output in transaction.outputs[:most]:
-        owners.update(dict.fromkeys(output.owners[:most]))
+    """Return the first whom the outputs of a transaction go to, each once."""
+    owners = dict.fromkeys(owner for output in transaction.outputs for owner in output.owners)
     return tuple(owners)[:most]
 
 

@@ -16,7 +16,7 @@ from typing import Final
 
 from bigchaindb.model.timestamp import microseconds
 
-__all__ = ["ago", "cut", "duration", "iso_time", "plain_time", "pretty_json", "short", "visible"]
+__all__ = ["ago", "cut", "duration", "iso_time", "plain_time", "pretty_json", "short", "split_ids", "visible"]
 
 # Controls, and the format characters of Unicode: joiners, direction marks and overrides, tags, surrogates.
 _UNSEEN: Final = re.compile(
@@ -24,6 +24,7 @@ _UNSEEN: Final = re.compile(
     "\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\ud800-\udfff\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
 )
 _PART: Final = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{},:]|[^\s\[\]{},:"]+', re.DOTALL)
+_ID: Final = re.compile(r"\b([0-9a-f]{64})\b")
 _INDENT: Final = "  "
 _OPENING: Final = frozenset("[{")
 _CLOSING: Final = frozenset("]}")
@@ -57,6 +58,11 @@ def cut(text: str, most: int) -> str:
 def short(identifier: str) -> str:
     """Return the beginning of an id or key, for where there is no room."""
     return identifier if len(identifier) <= _SHORT_HEAD + 1 else f"{identifier[:_SHORT_HEAD]}…"
+
+
+def split_ids(text: str) -> list[str]:
+    """Return a text in parts, of which every second is an id."""
+    return _ID.split(text)
 
 
 def pretty_json(text: str, most: int) -> str:

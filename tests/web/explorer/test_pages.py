@@ -242,7 +242,10 @@ def test_a_rejection_is_told_with_its_reason_and_evidence(ledger: Ledger, site: 
     page = site.page(f"transactions/{loser.id}")
     assert "Transfer rejected" in page.text
     assert ledger.first.reason(loser) in page.text
-    assert f"See {winner.id}" in page.text
+    assert f"was already spent by {winner.id}" in page.text
+    assert {f"/explorer/transactions/{txid}" for txid in (winner.id, asset.id)} <= set(page.links)
+    assert page.text.count(winner.id) == 1
+    assert "Whoever spends it needs" not in page.text
 
 
 def test_a_condition_is_drawn_and_told_in_words(ledger: Ledger, site: Site) -> None:
@@ -296,6 +299,16 @@ def test_many_outputs_are_shown_in_parts(ledger: Ledger, site: Site, monkeypatch
     assert rest.text.count("Whoever spends it needs") == 1
     assert f"/explorer/assets/{assets[2].id}" in rest.links
     assert "no more outputs" in site.page(f"transactions/{both.id}", **{"from": 3}).text
+
+
+def test_owners_for_whom_there_is_no_room_are_counted(ledger: Ledger, site: Site) -> None:
+    crowd = [key(f"owner {number}") for number in range(11)]
+    asset = ledger.settle(ledger.create(crowd, {"kind": "car"}))
+    spend = ledger.settle(ledger.transfer(ref(asset), crowd, BOB))
+    for path in (f"assets/{asset.id}", f"transactions/{asset.id}", f"transactions/{spend.id}"):
+        assert "and 3 more" in site.page(path).text
+    for path in ("", f"blocks/{ledger.home(asset).id}", f"payloads/{asset.payload_hash}"):
+        assert "and others" in site.page(path).text
 
 
 def test_an_input_that_nobody_stored_is_told_as_that(ledger: Ledger, site: Site) -> None:

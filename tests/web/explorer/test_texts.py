@@ -73,6 +73,12 @@ def test_a_long_text_is_cut_after_it_was_made_visible() -> None:
     assert texts.cut("x" * 10**6, 5) == "xxxx…"
 
 
+def test_ids_in_a_text_stand_apart() -> None:
+    one, two = "0" * 64, "f" * 64
+    assert texts.split_ids(f"output 0 of {one} was spent by {two}") == ["output 0 of ", one, " was spent by ", two, ""]
+    assert texts.split_ids(one + "0") == [one + "0"]
+
+
 def test_an_id_is_known_by_its_beginning() -> None:
     assert texts.short("0123456789abcdef") == "01234567…"
     assert texts.short("short") == "short"
