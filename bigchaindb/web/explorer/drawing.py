@@ -20,15 +20,13 @@ if TYPE_CHECKING:
 
     from markupsafe import Markup
 
-__all__ = ["TONES", "Ballot", "Span", "ballot_strip", "bar_chart", "span_chart", "top_of_scale"]
+__all__ = ["TONES", "Ballot", "Span", "bar_chart", "span_chart", "top_of_scale"]
 
 _WIDTH: Final = 1000.0
 _BARS_HEIGHT: Final = 160.0
 _LEAST_BAR: Final = 2.0
 _SPANS_HEIGHT: Final = 24.0
 _LEAST_SPAN: Final = 6.0
-_CELL: Final = 12.0
-_CELL_GAP: Final = 3.0
 _GRID_LINES: Final = 4
 _ROUND: Final = (1, 2, 3, 4, 5, 6, 8, 10)
 TONES: Final = 6
@@ -104,19 +102,6 @@ def span_chart(spans: Sequence[Span], **attributes: str) -> Markup:
         drawn.append(svg.element("rect", place, [svg.element("title", {}, [span.label])]))
         x += width
     return _stretched(_SPANS_HEIGHT, "spans", drawn, **attributes)
-
-
-def ballot_strip(ballots: Sequence[Ballot], places: int, **attributes: str) -> Markup:
-    """Draw what a member did about one block after the other, in a strip with room for so many."""
-    step = _CELL + _CELL_GAP
-    cells = [
-        svg.element(
-            "rect", {"x": i * step, "y": 0, "width": _CELL, "height": _CELL * 2, "rx": 2, "class": f"ballot {ballot}"}
-        )
-        for i, ballot in enumerate(ballots)
-    ]
-    width = max(len(ballots), places) * step - _CELL_GAP
-    return svg.picture(width, _CELL * 2, "ballots", cells, preserveAspectRatio="none", **attributes)
 
 
 def _stretched(height: float, css: str, children: Sequence[str], **attributes: str) -> Markup:

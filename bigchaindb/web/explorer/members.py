@@ -7,13 +7,11 @@ from typing import TYPE_CHECKING, Final
 
 from bigchaindb.node.membership import least_quorum
 from bigchaindb.node.report import report
-from bigchaindb.web.explorer.drawing import Ballot, ballot_strip
+from bigchaindb.web.explorer.drawing import Ballot
 from bigchaindb.web.explorer.rows import ballot, tally
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from markupsafe import Markup
 
     from bigchaindb.model.vote import Vote
     from bigchaindb.node.chronicle import Entry
@@ -26,6 +24,7 @@ __all__ = ["FederationView", "MemberView", "federation"]
 
 _LOOKED_AT: Final = 48
 _UNDECIDED: Final = 12
+_LASTING: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +38,9 @@ class MemberView:
         decided_at: when it decided the last, by its clock, or None.
         vote: its vote on the newest of the blocks looked at that it has voted on, or None.
         lag: how many of the blocks looked at are newer than that and have it among their voters.
-        strip: its votes on these, drawn, oldest first.
+        is_behind: that is no chance any more: others may have been the quorum once or twice, but not for so long.
+        ballots: its votes on these, oldest first.
+        tally: the same in words.
     """
 
     key: str
@@ -48,7 +49,9 @@ class MemberView:
     decided_at: str | None
     vote: Vote | None
     lag: int
-    strip: Markup
+    is_behind: bool
+    ballots: tuple[Ballot, ...]
+    tally: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,9 +107,9 @@ def _member(member: MemberReport, node: Node, entries: Sequence[Entry]) -> Membe
         decided_at=member.last_decided_at,
         vote=concerned[lag][0].votes[member.node] if lag < len(concerned) else None,
         lag=lag,
-        strip=ballot_strip(
-            ballots[::-1], _LOOKED_AT, role="img", aria_label=f"Votes: {tally(ballots)}", focusable="false"
-        ),
+        is_behind=lag >= _LASTING,
+        ballots=tuple(ballots[::-1]),
+        tally=tally(ballots),
     )
 
 

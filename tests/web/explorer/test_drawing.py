@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from markupsafe import Markup
 
 from bigchaindb.web.explorer import svg
-from bigchaindb.web.explorer.drawing import TONES, Ballot, Span, ballot_strip, bar_chart, span_chart, top_of_scale
+from bigchaindb.web.explorer.drawing import TONES, Span, bar_chart, span_chart, top_of_scale
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -109,14 +109,3 @@ def test_longer_spans_are_longer_and_looks_begin_anew_when_they_run_out() -> Non
     drawn = rects(span_chart([Span(0, 10, 0, "a"), Span(10, 40, TONES, "b")]), "span")
     assert float(drawn[1].attrib["width"]) > 2.5 * float(drawn[0].attrib["width"])
     assert {rect.attrib["class"] for rect in drawn} == {"span tone-0"}
-
-
-# --- ballots -----------------------------------------------------------------------------------------------
-
-
-def test_a_strip_tells_every_ballot_in_order() -> None:
-    cast = [Ballot.YES, Ballot.NO, Ballot.SILENT, Ballot.OUTSIDE]
-    strip = ballot_strip(cast, 10, role="img", aria_label=HOSTILE)
-    assert [rect.attrib["class"].split()[1] for rect in rects(strip, "ballot")] == [str(kind) for kind in cast]
-    assert parsed(strip).attrib["aria-label"] == HOSTILE
-    assert parsed(strip).attrib["viewBox"] == parsed(ballot_strip([], 10)).attrib["viewBox"]

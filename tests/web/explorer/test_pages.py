@@ -472,9 +472,23 @@ def test_the_federation_shows_each_node_its_last_vote_and_its_lag() -> None:
     mine, others = page.text[page.text.index("Nodes") :], page.text[page.text.index(away.me) :]
     assert "Lag none" in mine
     assert any(words in others for words in ("Lag 2 blocks", "Lag more than 3 blocks"))
-    votes = [value for tag, name_, value in page.attributes if tag == "svg" and name_ == "aria-label"]
+    votes = [value for _, name_, value in page.attributes if name_ == "aria-label" and value.startswith("Votes")]
     assert votes[0] == "Votes: 3 yes"
     assert len(votes) == 3
+
+
+def test_a_node_that_lags_far_behind_stands_out_and_looks_like_the_legend() -> None:
+    ledger = Ledger(3)
+    ledger.settle(ledger.create(ALICE))
+    away = ledger.members[2]
+    away.stop()
+    ledger.settle(*[ledger.create(ALICE, {"number": number}) for number in range(6)])
+    html = Site(ledger).ask("federation").text
+    others, _, late = html.partition(f'id="{away.me}"')
+    assert 'class="state wait"' not in others
+    assert 'class="state wait"' in late
+    assert late.count('class="mark silent"') >= 6
+    assert others.count('class="mark yes"') > 6
 
 
 def test_a_federation_of_one_that_has_not_begun_is_shown(site: Site) -> None:
