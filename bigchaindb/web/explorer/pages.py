@@ -187,12 +187,15 @@ class Pages:
     def search(self, request: Request) -> Response:
         """Go to the page that is meant, or let the reader choose."""
         look = self._look()
-        text = tidy(request.query_params.get("q", ""))
+        typed = request.query_params.get("q", "")
+        text = tidy(typed)
         hits = find(look, text)
         if len(hits) == 1:
             url = f"{self._renderer.base(request)}/{hits[0].path}"
             return RedirectResponse(url, HTTPStatus.SEE_OTHER, {"Cache-Control": "no-store"})
-        html = self._render(request, "choice.html", "", look, is_live=False, hits=hits, typed=cut(text, _SHOWN_TYPED))
+        html = self._render(
+            request, "choice.html", "", look, is_live=False, hits=hits, typed=cut(text, _SHOWN_TYPED), box=typed
+        )
         return answer_page(request, html, status=HTTPStatus.OK if hits or not text else HTTPStatus.NOT_FOUND)
 
     # --- answering -------------------------------------------------------------------------------------------

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["Hit", "find", "is_key", "tidy"]
 
 _MOST_CHARACTERS: Final = 500
+_WORD: Final = re.compile("[0-9A-Za-z]+")
 _HEX: Final = re.compile("[0-9A-Fa-f]{64}")
 
 
@@ -50,10 +51,17 @@ def is_key(text: str) -> bool:
 
 
 def tidy(typed: str) -> str:
-    """Return what was typed without what comes along when something is copied: spaces, quotes, an address before it."""
-    text = typed[:_MOST_CHARACTERS].strip(" \t\r\n\"'`,;<>/\u200b\ufeff")
-    text = text.rpartition("/")[2]
-    return text.lower() if _HEX.fullmatch(text) else text
+    """Return the first id or key in what was typed: quotes, an address, the number of an output may stand around it.
+
+    Where there is none, what was typed is returned as it is, but for space around it.
+    """
+    text = typed[:_MOST_CHARACTERS].strip()
+    for word in _WORD.findall(text):
+        if _HEX.fullmatch(word):
+            return str(word).lower()
+        if is_key(word):
+            return str(word)
+    return text
 
 
 def find(look: Look, text: str) -> list[Hit]:
@@ -77,8 +85,9 @@ def _with_hash(look: Look, text: str) -> list[Hit]:
 
 
 def _with_key(node: Node, text: str) -> list[Hit]:
-    owner = Hit("Owner", f"owners/{text}", "what this key owns, and has owned")
-    if not any(text in members for members in node.federations.history):
-        return [owner]
-    member = Hit("Node", f"federation#{text}", "a node of the federation that signs with this key")
-    return [member, owner] if node.storage.outputs_of(text, spent=None, after=None, limit=1) else [member]
+    hits = []
+    if any(text in members for members in node.federations.history):
+        hits.append(Hit("Node", f"federation#{text}", "a node of the federation that signs with this key"))
+    if node.storage.outputs_of(text, spent=None, after=None, limit=1):
+        hits.append(Hit("Owner", f"owners/{text}", "what this key owns, and has owned"))
+    return hits

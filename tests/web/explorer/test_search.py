@@ -37,6 +37,11 @@ def led_to(site: Site, typed: str) -> str:
         (f"https://node.example:9984/explorer/transactions/{HASH}", HASH),
         (f"\ufeff{HASH}\u200b", HASH),
         (f"<{public(ALICE)[0]}>", public(ALICE)[0]),
+        (f"http://node.example:9984/explorer/transactions/{HASH}?from=20#raw", HASH),
+        (f"http://node.example:9984/explorer/owners/{public(ALICE)[0]}?show=history&after={HASH}", public(ALICE)[0]),
+        (f"http://node.example:9984/explorer/federation#{public(ALICE)[0]}", public(ALICE)[0]),
+        (f"http://node.example:9984/api/v1/outputs?public_key={public(ALICE)[0]}&spent=false", public(ALICE)[0]),
+        (f"{HASH}:12", HASH),
         ("x" * 10_000, "x" * 500),
         ("   ", ""),
     ],
@@ -60,7 +65,6 @@ def test_blocks_payloads_and_owners_are_found(ledger: Ledger, site: Site) -> Non
     assert led_to(site, ledger.id) == f"blocks/{ledger.id}"
     assert led_to(site, str(asset.payload_hash)) == f"payloads/{asset.payload_hash}"
     assert led_to(site, public(ALICE)[0]) == f"owners/{public(ALICE)[0]}"
-    assert led_to(site, public(key("nobody yet"))[0]) == f"owners/{public(key('nobody yet'))[0]}"
 
 
 def test_the_key_of_a_node_leads_to_the_federation_unless_it_owns_something(ledger: Ledger, site: Site) -> None:
@@ -73,11 +77,18 @@ def test_the_key_of_a_node_leads_to_the_federation_unless_it_owns_something(ledg
 
 
 def test_what_is_not_there_is_a_page_that_says_so(site: Site) -> None:
-    for typed in (HASH, "nothing", HASH[:20], "<script>alert(1)</script>"):
+    for typed in (HASH, "nothing", HASH[:20], "<script>alert(1)</script>", public(key("nobody yet"))[0]):
         page = site.page("search", 404, q=typed)
         assert "Not found" in page.text
         assert tidy(typed) in page.text
         assert "script" not in page.tags[page.tags.index("body") :]
+
+
+def test_what_was_not_found_stays_in_the_box(site: Site) -> None:
+    typed = f' "{HASH}" \u202e'
+    page = site.page("search", 404, q=typed)
+    assert ("input", "value", f' "{HASH}" \\u202e') in page.attributes
+    assert not [value for tag, name, value in site.page("").attributes if (tag, name) == ("input", "value")]
 
 
 @pytest.mark.parametrize("path", ["search", "search?q=", "search?q=%20"])
