@@ -67,7 +67,7 @@ class OwnerView:
 
 def owner_view(look: Look, key: str, *, spent: bool | None, after: str | None) -> OwnerView:
     """Return a part of what a key owns (`spent=False`), or of all that it has ever owned (`spent=None`)."""
-    rows = look.node.storage.outputs_of(key, spent=spent, after=after, limit=_PAGE)
+    rows, cursor = _part(look.node.storage.outputs_of(key, spent=spent, after=after, limit=_PAGE + 1))
     settled = look.chronicle.settled({row.ref.txid for row in rows})
     refs = [row.ref for row in rows]
     lineages = look.node.storage.lineages(refs) if refs else {}
@@ -83,7 +83,7 @@ def owner_view(look: Look, key: str, *, spent: bool | None, after: str | None) -
         lineage = lineages.get(row.ref)
         asset = lineage.asset if lineage else None
         holdings.append(Holding(row.ref, asset, made.timestamp, owners, spender, spender in gone))
-    return OwnerView(key, tuple(holdings), _cursor(rows))
+    return OwnerView(key, tuple(holdings), cursor)
 
 
 def _owners(settled: Settled | None, ref: OutputRef) -> tuple[str, ...]:
@@ -92,8 +92,10 @@ def _owners(settled: Settled | None, ref: OutputRef) -> tuple[str, ...]:
     return settled.transaction.outputs[ref.cid].owners
 
 
-def _cursor(rows: Sequence[OutputRow]) -> str | None:
-    return rows[-1].cursor if len(rows) == _PAGE else None
+def _part(rows: list[OutputRow]) -> tuple[list[OutputRow], str | None]:
+    """Return the rows of a page, and where the next begins if there is one: a row too many was asked for."""
+    shown = rows[:_PAGE]
+    return shown, shown[-1].cursor if len(rows) > _PAGE else None
 
 
 # --- an asset ----------------------------------------------------------------------------------------------
@@ -147,7 +149,7 @@ class AssetView:
 
 def asset_view(look: Look, asset: str, after: str | None) -> AssetView | None:
     """Return a part of an asset's chain of owners; None if no asset began with that transaction."""
-    rows = look.node.storage.outputs_of_asset(asset, after, _PAGE)
+    rows, cursor = _part(look.node.storage.outputs_of_asset(asset, after, _PAGE + 1))
     ids = {row.ref.txid for row in rows} | {row.spent_by for row in rows if row.spent_by} | {asset}
     settled = look.chronicle.settled(ids)
     if asset not in settled or settled[asset].transaction.inputs:
@@ -172,7 +174,7 @@ def asset_view(look: Look, asset: str, after: str | None) -> AssetView | None:
         payload=payload_lines(payload_text(settled[asset].transaction)),
         holders=tuple(holders),
         chart=span_chart(spans, aria_hidden="true", focusable="false"),
-        cursor=_cursor(rows),
+        cursor=cursor,
         is_end=bool(holders) and holders[-1].until is None,
     )
 
@@ -219,16 +221,18 @@ class PayloadView:
 
 def payload_view(look: Look, payload_hash: str, after: str | None) -> PayloadView | None:
     """Return a part of the transactions with a payload; None if nothing with it was ever written."""
-    page = look.node.storage.with_payload_hash(payload_hash, after, _PAGE)
+    found = look.node.storage.with_payload_hash(payload_hash, after, _PAGE + 1)
+    page = found[:_PAGE]
     if not page and after is None:
         return None
     ids = list(dict.fromkeys(txid for _, txid in page))
     settled = look.chronicle.settled(ids)
-    found = [settled[txid] for txid in ids if txid in settled]
-    carriers = [item for item in found if item.transaction.payload_hash == payload_hash]
+    carriers = [
+        settled[txid] for txid in ids if txid in settled and settled[txid].transaction.payload_hash == payload_hash
+    ]
     return PayloadView(
         hash=payload_hash,
         payload=payload_lines(payload_text(carriers[0].transaction)) if carriers else None,
         transactions=tuple(transaction_row(item) for item in carriers),
-        cursor=page[-1][0] if len(page) == _PAGE else None,
+        cursor=page[-1][0] if len(found) > _PAGE else None,
     )
