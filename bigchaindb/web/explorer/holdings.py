@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from bigchaindb.web.explorer.drawing import TONES, Span, span_chart
 from bigchaindb.web.explorer.rows import TransactionRow, payload_lines, payload_text, transaction_row
-from bigchaindb.web.explorer.texts import duration, short
+from bigchaindb.web.explorer.texts import cut, duration, short
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from markupsafe import Markup
 
     from bigchaindb.model.reference import OutputRef
+    from bigchaindb.model.transaction import Transaction
     from bigchaindb.node.chronicle import Settled
     from bigchaindb.storage.records import OutputRow
     from bigchaindb.web.explorer.look import Look
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 __all__ = ["AssetView", "Holder", "Holding", "OwnerView", "PayloadView", "asset_view", "owner_view", "payload_view"]
 
 _PAGE: Final = 50
+_HINT_CHARACTERS: Final = 80
+_HINT_BYTES: Final = 16 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,7 @@ class Holding:
     Attributes:
         ref: the output.
         asset: id of the transaction that its asset began with; None where the index does not say.
+        hint: the beginning of what that carries, to know it by; empty without a payload, or where it is long.
         since: time of the block that made it.
         owners: all its owners.
         spender: the transaction that spends it, valid or on its way; or None.
@@ -44,6 +48,7 @@ class Holding:
 
     ref: OutputRef
     asset: str | None
+    hint: str
     since: str
     owners: tuple[str, ...]
     spender: str | None
@@ -73,6 +78,7 @@ def owner_view(look: Look, key: str, *, spent: bool | None, after: str | None) -
     lineages = look.node.storage.lineages(refs) if refs else {}
     spenders = look.queries.spenders(refs)
     gone = look.chronicle.settled(set(spenders.values()))
+    beginnings = look.chronicle.settled({lineage.asset for lineage in lineages.values()})
     holdings = []
     for row in rows:
         made = settled.get(row.ref.txid)
@@ -82,8 +88,13 @@ def owner_view(look: Look, key: str, *, spent: bool | None, after: str | None) -
         spender = spenders.get(row.ref)
         lineage = lineages.get(row.ref)
         asset = lineage.asset if lineage else None
-        holdings.append(Holding(row.ref, asset, made.timestamp, owners, spender, spender in gone))
+        hint = _hint(beginnings[asset].transaction) if asset in beginnings else ""
+        holdings.append(Holding(row.ref, asset, hint, made.timestamp, owners, spender, spender in gone))
     return OwnerView(key, tuple(holdings), cursor)
+
+
+def _hint(transaction: Transaction) -> str:
+    return cut(payload_text(transaction), _HINT_CHARACTERS) if transaction.size_bytes <= _HINT_BYTES else ""
 
 
 def _owners(settled: Settled | None, ref: OutputRef) -> tuple[str, ...]:

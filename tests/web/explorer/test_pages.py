@@ -379,6 +379,16 @@ def test_a_time_of_another_day_is_told_with_its_day(ledger: Ledger, site: Site) 
     assert [path for path in paths if "14 Nov 2023, 22:13:20" in site.page(path).text] == [*paths]
 
 
+def test_an_asset_is_known_by_what_it_began_with(ledger: Ledger, site: Site) -> None:
+    chain = passed_on(ledger, "alice", "bob")
+    ledger.settle(ledger.create(BOB, {"long": "x" * 1_000}), ledger.create(BOB, {"longer": "x" * 100_000}))
+    page = site.page(f"owners/{name('bob')}")
+    assert f'{chain[0].id} {{"kind":"car"}}' in page.text
+    assert '{"long":"xxx' in page.text
+    assert "longer" not in page.text
+    assert "x" * 100 not in page.text
+
+
 def test_what_is_about_to_go_is_told(ledger: Ledger, site: Site) -> None:
     (asset,) = passed_on(ledger, "alice")
     spend = ledger.transfer(ref(asset), ALICE, BOB)
