@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.acceptance.machine import Machine, until
-from tests.browser.looks import DESKTOP
+from tests.browser.looks import DESKTOP, WIDTHS
 from tests.browser.serving import served
 from tests.ledgers import Ledger, key, public, ref
 
@@ -175,12 +175,16 @@ def test_an_asset_is_followed_from_hand_to_hand(visit: Callable[..., Visitor]) -
 def test_a_page_that_hears_nothing_any_more_says_since_when(visit: Callable[..., Visitor]) -> None:
     ledger = Ledger()
     with served(ledger) as url:
-        visitor = visit(url, viewport=DESKTOP)
-        visitor.open("/blocks")
+        visitor = visit(url, viewport={"width": min(WIDTHS), "height": 800})
+        visitor.open("/federation")
         state = visitor.page.locator(".live-bar")
         assert state.inner_text().startswith("Live")
     state.get_by_text(re.compile(r"^No connection; as of \d\d:\d\d:\d\d$")).wait_for(timeout=MILLISECONDS)
     assert visitor.page.locator("p[role=status]").inner_text() == "No connection."
+    bar, heading = state.bounding_box(), visitor.page.locator("h1").bounding_box()
+    assert bar is not None
+    assert heading is not None
+    assert bar["y"] + bar["height"] <= heading["y"]
 
 
 def test_a_page_that_is_answered_again_is_live_again(visit: Callable[..., Visitor], node: LiveNode) -> None:
