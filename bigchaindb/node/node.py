@@ -243,13 +243,15 @@ class Node:
         return answers
 
     def store(self, validated: Sequence[Transaction]) -> None:
-        """Store transactions that `validate` found nothing against, all in one.
+        """Store transactions that `validate` found nothing against, all in one; not those that it saw are valid.
 
         Raises:
             StorageError: as `write`.
         """
-        if validated:
-            self.storage.append_backlog([self._record(t) for t in validated], self.clock())
+        # Whoever repeats what is decided must not fill the backlog, and the indexes, with it.
+        new = [self._record(t) for t in validated if not self.view.is_known_valid(t.id)]
+        if new:
+            self.storage.append_backlog(new, self.clock())
 
     def _record(self, transaction: Transaction) -> NewTransaction:
         return NewTransaction(

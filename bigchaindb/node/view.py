@@ -84,6 +84,7 @@ class LedgerView:
         self._verified: set[str] = set()
         self._headers: dict[str, Header] = {}
         self._verdicts: dict[str, bool] = {}
+        self._valid: set[str] = set()
         # Whoever holds the node's seat knows its votes better than storage, which others may alter.
         self.backing: Callable[[Collection[str]], AbstractSet[str]] = self._stored_backing
 
@@ -193,6 +194,9 @@ class LedgerView:
         past = {block_id for block_id in headers if not self._is_present(headers[block_id])} if several else set()
         binding = self.supported(undecided & past) if undecided & past else frozenset()
         answer: dict[str, list[Standing]] = {}
+        if len(self._valid) > _REMEMBERED:
+            self._valid.clear()
+        self._valid.update(txid for txid, standings in found.items() if any(note.verdict for note in standings))
         for txid, standings in found.items():
             answer[txid] = []
             for times, note in enumerate(sorted(standings, key=lambda s: s.seen_at)):
@@ -211,6 +215,10 @@ class LedgerView:
                     )
                 )
         return answer
+
+    def is_known_valid(self, txid: str) -> bool:
+        """Tell whether a transaction was lately seen to be decided valid, which is for ever; it asks nobody."""
+        return txid in self._valid
 
     def _is_patient(self, note: StoredStanding, times: int) -> bool:
         """Tell whether a block is undecided and not stalled for a transaction that stood in `times` blocks before."""

@@ -187,6 +187,16 @@ def test_what_was_verified_is_marked_for_the_nodes_other_processes(ledger: Ledge
     assert ledger.first.node.view.is_verified(asset)
 
 
+def test_what_is_valid_already_is_accepted_again_and_stored_no_more(ledger: Ledger) -> None:
+    asset = ledger.settle(ledger.create(ALICE))
+    spend = ledger.settle(ledger.transfer(ref(asset), ALICE, BOB))
+    appended = ledger.database.contents.appended
+    for member in (ledger.first.start(), ledger.first):
+        member.write(asset, spend)
+    assert ledger.database.contents.appended == appended
+    assert ledger.first.storage.backlog_size() == 0
+
+
 # --- time --------------------------------------------------------------------------------------------------
 
 
