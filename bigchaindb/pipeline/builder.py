@@ -42,6 +42,8 @@ __all__ = ["Builder"]
 
 _MAX_OWN_UNDECIDED: Final = 4
 _PAGE: Final = 1_000
+_LEAST_PAGE: Final = 32
+_PAGE_BYTES: Final = 4 * 2**20
 _RESCAN_SECONDS: Final = 10.0
 _REEXAMINE_SECONDS: Final = 5.0
 _LISTEN_SECONDS: Final = 1.0
@@ -84,6 +86,7 @@ class Builder:
         self._cursor: str | None = None
         self._rescan = Every(_RESCAN_SECONDS)
         self._is_read_through = True
+        self._page = min(_LEAST_PAGE, _PAGE)
         self._reexamine = Every(_REEXAMINE_SECONDS)
         self._own_undecided: dict[str, tuple[list[str], float]] = {}
         self._listen = Every(_LISTEN_SECONDS)
@@ -178,8 +181,12 @@ class Builder:
             self._cursor = None
         if not self._room.has_room:
             return False
-        page = self._storage.backlog(self._cursor, _PAGE)
-        self._is_read_through = len(page) < _PAGE
+        page = self._storage.backlog(self._cursor, self._page)
+        self._is_read_through = len(page) < self._page
+        if page:
+            # So many as are not too large in memory, if the next are like these.
+            mean_bytes = sum(len(item.transaction.text) for item in page) // len(page) + 1
+            self._page = min(_PAGE, max(_LEAST_PAGE, min(2 * self._page, _PAGE_BYTES // mean_bytes)))
         for item in page:
             self._cursor = item.cursor
             if item.transaction.hash not in self._room:
@@ -227,7 +234,7 @@ class Builder:
         """Take over what other nodes have left waiting too long; look into what some of them have rejected."""
         if self._listen.is_due(now):
             self._look_into(self._rejected_elsewhere(), now)
-        hashes = self._room.overdue(now)
+        hashes = self._room.overdue(now, self._page)
         if not hashes:
             return
         seen = {text_hash: self._room.take(text_hash) for text_hash in dict.fromkeys(hashes)}

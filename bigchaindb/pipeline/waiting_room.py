@@ -3,7 +3,8 @@
 Invariants:
 
 - Every entry is in exactly one of three places: ready, blocked, or left to another node.
-- Its size is bounded; what does not fit is read again later, since the backlog itself is in storage.
+- Its size is bounded, in entries and in bytes; what does not fit is read again later, since the backlog itself is in
+  storage.
 - Nothing that waits keeps what is ready out: where too much is blocked, what has been for longest is forgotten.
 """
 
@@ -22,6 +23,9 @@ __all__ = ["Entry", "WaitingRoom"]
 
 MAX_READY: Final = 2_000
 MAX_BLOCKED: Final = 8_000
+# Of canonical text; a transaction that was read takes some three times that.
+MAX_READY_BYTES: Final = 8 * 2**20
+MAX_BLOCKED_BYTES: Final = 24 * 2**20
 MAX_FOREIGN: Final = 100_000
 
 
@@ -59,6 +63,8 @@ class WaitingRoom:
     def __init__(self) -> None:
         """Start empty."""
         self._ready: dict[str, Entry] = {}
+        self._ready_bytes = 0
+        self._blocked_bytes = 0
         self._blocked: dict[str, _Blocked] = {}
         self._blocked_by: dict[str, set[str]] = {}
         self._foreign: dict[str, tuple[str, float]] = {}
@@ -72,11 +78,19 @@ class WaitingRoom:
     @property
     def has_room(self) -> bool:
         """Whether more entries may be read."""
-        return len(self._ready) < MAX_READY
+        return len(self._ready) < MAX_READY and self._ready_bytes < MAX_READY_BYTES
 
     def add(self, entry: Entry) -> None:
         """Take in an entry that is this node's to build."""
+        self._take_ready(entry.transaction.hash)
         self._ready[entry.transaction.hash] = entry
+        self._ready_bytes += entry.transaction.size_bytes
+
+    def _take_ready(self, text_hash: str) -> Entry | None:
+        entry = self._ready.pop(text_hash, None)
+        if entry:
+            self._ready_bytes -= entry.transaction.size_bytes
+        return entry
 
     def leave(self, text_hash: str, txid: str, seen_at: float, until: float) -> None:
         """Note an entry that is another node's to build, until a time; where there are too many, it is not noted."""
@@ -99,10 +113,10 @@ class WaitingRoom:
             del self._foreign_texts[txid]
         return txid, seen_at
 
-    def overdue(self, now: float) -> list[str]:
-        """Return the hashes of the other nodes' entries whose time is up, each once: the caller takes them."""
-        found = []
-        while self._overdue_at and self._overdue_at[0][0] <= now:
+    def overdue(self, now: float, limit: int) -> list[str]:
+        """Return the hashes of up to `limit` of the other nodes' entries whose time is up: the caller takes them."""
+        found: list[str] = []
+        while self._overdue_at and self._overdue_at[0][0] <= now and len(found) < limit:
             _, text_hash = heapq.heappop(self._overdue_at)
             if text_hash in self._foreign:
                 found.append(text_hash)
@@ -114,22 +128,28 @@ class WaitingRoom:
 
     def block(self, text_hash: str, blockers: Iterable[str], now: float) -> None:
         """Let a ready entry wait until one of these transaction ids is decided, or for `unblock_before`."""
-        blocked = _Blocked(self._ready.pop(text_hash), now, frozenset(blockers))
-        self._blocked[text_hash] = blocked
+        entry = self._take_ready(text_hash)
+        if entry is None:
+            raise KeyError(text_hash)
+        blocked = self._blocked[text_hash] = _Blocked(entry, now, frozenset(blockers))
+        self._blocked_bytes += entry.transaction.size_bytes
         for blocker in blocked.blockers:
             self._blocked_by.setdefault(blocker, set()).add(text_hash)
-        if len(self._blocked) > MAX_BLOCKED:
+        while len(self._blocked) > MAX_BLOCKED or self._blocked_bytes > MAX_BLOCKED_BYTES:
             self._free(next(iter(self._blocked)))
 
     def _free(self, text_hash: str) -> Entry | None:
         """Take out what is blocked; None where it is not."""
         blocked = self._blocked.pop(text_hash, None)
-        for blocker in blocked.blockers if blocked else ():
+        if blocked is None:
+            return None
+        self._blocked_bytes -= blocked.entry.transaction.size_bytes
+        for blocker in blocked.blockers:
             waiting = self._blocked_by[blocker]
             waiting.remove(text_hash)
             if not waiting:
                 del self._blocked_by[blocker]
-        return blocked.entry if blocked else None
+        return blocked.entry
 
     def unblock(self, txid: str) -> None:
         """Make ready what waits for a transaction id."""
@@ -147,7 +167,7 @@ class WaitingRoom:
 
     def remove(self, text_hash: str) -> None:
         """Forget an entry."""
-        self._ready.pop(text_hash, None)
+        self._take_ready(text_hash)
         self._free(text_hash)
         if text_hash in self._foreign:
             self.take(text_hash)

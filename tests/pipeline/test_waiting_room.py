@@ -94,7 +94,7 @@ def test_what_is_removed_is_nowhere(room: WaitingRoom) -> None:
         assert text_hash not in room
     room.unblock("x")
     assert ready(room) == "C"
-    assert room.overdue(99.0) == []
+    assert room.overdue(99.0, 9) == []
 
 
 def test_what_is_left_to_others_is_overdue_after_a_time_oldest_first(room: WaitingRoom) -> None:
@@ -104,8 +104,8 @@ def test_what_is_left_to_others_is_overdue_after_a_time_oldest_first(room: Waiti
     assert room.left(2) == {"one": "id 1", "two": "id 2"}
     assert "one" in room
     assert ready(room) == ""
-    assert room.overdue(15.0) == []
-    assert room.overdue(30.0) == ["two", "one"]
+    assert room.overdue(15.0, 9) == []
+    assert room.overdue(30.0, 9) == ["two", "one"]
     assert room.take("two") == ("id 2", 1.0)
     assert "two" not in room
     assert room.left(9) == {"one": "id 1", "three": "id 3"}
@@ -117,7 +117,7 @@ def test_what_is_settled_is_not_left_to_others_any_more(room: WaitingRoom) -> No
     room.leave("another", "another id", 0.0, 30.0)
     room.settle("id")
     assert room.left(9) == {"another": "another id"}
-    assert room.overdue(99.0) == ["another"]
+    assert room.overdue(99.0, 9) == ["another"]
 
 
 def test_there_is_room_for_so_many_and_no_more(room: WaitingRoom, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -148,7 +148,24 @@ def test_what_is_left_to_others_is_noted_up_to_so_many(room: WaitingRoom, monkey
     for name in ("one", "two", "three"):
         room.leave(name, f"id {name}", 0.0, 30.0)
     assert room.left(9) == {"one": "id one", "two": "id two"}
-    assert room.overdue(99.0) == ["one", "two"]
+    assert room.overdue(99.0, 9) == ["one", "two"]
+
+
+def test_there_is_room_for_so_many_bytes_and_no_more(room: WaitingRoom, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waiting_room, "MAX_READY_BYTES", A.size_bytes + B.size_bytes)
+    monkeypatch.setattr(waiting_room, "MAX_BLOCKED_BYTES", A.size_bytes + B.size_bytes)
+    for transaction in (A, B):
+        assert room.has_room
+        room.add(Entry(transaction, 0.0))
+    assert not room.has_room
+    room.add(Entry(A, 0.0))  # once more is not more
+    room.block(A.hash, [], 0.0)
+    assert room.has_room
+    room.block(B.hash, [], 0.0)
+    assert [t.hash in room for t in (A, B)] == [True, True]
+    room.add(Entry(C, 0.0))
+    room.block(C.hash, [], 0.0)
+    assert [t.hash in room for t in (A, B, C)] == [False, True, True]
 
 
 def test_not_more_is_freed_by_time_at_once_than_asked_for(room: WaitingRoom) -> None:
