@@ -112,28 +112,41 @@ def _raw_inserts_per_second(database: Mapping[str, Any], tx: Mapping[str, Any]) 
 
 
 def _growth() -> None:
-    """Compare how fast TRANSFERs are in a small and in a large ledger."""
-    with tempfile.TemporaryDirectory(prefix="bigchaindb-benchmark-") as directory, ExitStack() as stack:
-        place = Path(directory)
-        federation = stack.enter_context(Federation(place, 1, sqlite(place), log={"level": "warning"}))
+    """Compare, on each backend, how fast TRANSFERs are in a small and in a large ledger."""
+    with tempfile.TemporaryDirectory(prefix="bigchaindb-benchmark-") as directory:
+        place = Path(directory) / "sqlite"
+        place.mkdir()
+        _grow("sqlite", place, sqlite(place))
+        if not is_there_a_rethinkdb():
+            print("rethinkdb: not measured, since it is not on PATH")
+            return
+        with rethinkdb() as database:
+            place = Path(directory) / "rethinkdb"
+            place.mkdir()
+            _grow("rethinkdb", place, database)
+
+
+def _grow(backend: str, directory: Path, database: Mapping[str, Any]) -> None:
+    with ExitStack() as stack:
+        federation = stack.enter_context(Federation(directory, 1, database, log={"level": "warning"}))
         federation.init()
         federation.start()
         ledger = stack.enter_context(federation.members[0].bigchain())
         alice = crypto.generate_key_pair()
         assets: list[str] = []
-        small = _transfers_at(ledger, alice, assets, SMALL)
-        large = _transfers_at(ledger, alice, assets, LARGE)
-        print(f"TRANSFER at {LARGE:,} is {large / small:.2f} of that at {SMALL:,} (floor 0.85)")
+        small = _transfers_at(backend, ledger, alice, assets, SMALL)
+        large = _transfers_at(backend, ledger, alice, assets, LARGE)
+        print(f"{backend}: TRANSFER at {LARGE:,} is {large / small:.2f} of that at {SMALL:,} (floor 0.85)", flush=True)
 
 
-def _transfers_at(ledger: Bigchain, alice: tuple[str, str], assets: list[str], count: int) -> float:
+def _transfers_at(backend: str, ledger: Bigchain, alice: tuple[str, str], assets: list[str], count: int) -> float:
     """Let the ledger grow to so many transactions, and measure TRANSFERs of what was created last."""
     for first in range(len(assets), count, LARGE_BATCH):
         numbers = range(first, min(count, first + LARGE_BATCH))
         assets += _decided(ledger, [signed_create(ledger, alice[1], number) for number in numbers])
     transfers = [signed_transfer(ledger, alice, alice[1], txid) for txid in assets[-SMALL:]]
     per_second = decide([ledger], transfers, BATCH)
-    print(f"TRANSFER at {count:,} transactions: {per_second:,.0f} decided per second", flush=True)
+    print(f"{backend}: TRANSFER at {count:,} transactions: {per_second:,.0f} decided per second", flush=True)
     return per_second
 
 
