@@ -130,7 +130,6 @@ def _change_keyring(change: Callable[[Config, bool], Config]) -> None:
             undone = undo(config, changed, node)
             if undone is None:
                 check_may_change(node)
-                Federations.of(changed.federation, changed.earlier_federations)
         finally:
             node.storage.close()
         changed = undone or changed

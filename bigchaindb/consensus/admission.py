@@ -62,8 +62,8 @@ def _check_creator(transaction: Transaction, newcomers: Collection[str]) -> None
         field = "transaction.fulfillments[0].current_owners"
         creator = transaction.fulfillments[0].owners[0]
         raise OperationError(
-            f"{field}: {creator} is a new member, and may CREATE once a quorum has voted under the federation with it, "
-            "on any transaction of the others; before that they might refuse it for ever",
+            f"{field}: {creator} is a new member, and may CREATE once a quorum has started with the change; "
+            "before that the others might refuse it for ever",
             field=field,
         )
 

@@ -4,7 +4,7 @@ Invariants:
 
 - The first is the one in genesis; each differs from the one before by exactly one member, so that every quorum before
   a change shares a node with every quorum after it.
-- None comes twice: a vote says for which members it was cast, so it could not be told for which of two that are alike.
+- The same members may be the federation again, later: what a vote was cast under, its block alone does not say.
 - Members are public keys, sorted, none twice; a federation is never empty.
 """
 
@@ -36,7 +36,7 @@ class Federations:
         """Check the steps.
 
         Raises:
-            FederationMismatch: two that follow each other differ by none or by more than one member, or two are alike.
+            FederationMismatch: two that follow each other differ by none or by more than one member.
         """
         for number, (before, after) in enumerate(zip(self.history, self.history[1:], strict=False), 1):
             changed = set(before) ^ set(after)
@@ -46,15 +46,6 @@ class Federations:
                     "a federation changes by one member at a time",
                     field="earlier_federations",
                 )
-        first: dict[tuple[str, ...], int] = {}
-        for number, members in enumerate(self.history, 1):
-            if members in first:
-                raise FederationMismatch(
-                    f"earlier_federations: federation {number} would be the same as {first[members]}: "
-                    "a member that was removed can come back with a new key pair only",
-                    field="earlier_federations",
-                )
-            first[members] = number
 
     @classmethod
     def of(cls, present: Iterable[str], earlier: Iterable[Iterable[str]] = ()) -> Federations:

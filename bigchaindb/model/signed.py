@@ -1,4 +1,4 @@
-"""Documents that a node signs: votes, decisions and rejections share one form.
+"""Documents that a node signs: votes, decisions, pledges and rejections share one form.
 
 The form is `{"node_pubkey", "signature", <kind>: body}`, the signature being over the canonical body (design.md
 section 3).

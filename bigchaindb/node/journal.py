@@ -188,14 +188,12 @@ class Taken:
         votes: cast.
         decisions: recorded.
         newest_time: time of the newest block decided valid by then, Unix seconds; None in lines of earlier releases.
-        federations: fingerprint of the history of federations that the voter knew; None in the same.
     """
 
     generation: int
     votes: tuple[CastVote, ...]
     decisions: tuple[CastDecision, ...]
     newest_time: str | None
-    federations: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,10 +207,10 @@ class Starts:
         """The epoch that was written down last; 0 before the first."""
         return self.all[-1][0] if self.all else 0
 
-    def federations_at(self, epoch: int) -> str | None:
-        """Return the fingerprint of the federations that the voter of an epoch knew."""
-        found = bisect.bisect_left(self.all, epoch, key=lambda start: start[0])
-        return self.all[found][2] if found < len(self.all) and self.all[found][0] == epoch else None
+    @property
+    def federations(self) -> str | None:
+        """The fingerprint of the federations that the last voter knew; None where none has written it down."""
+        return next((fingerprint for _, _, fingerprint in reversed(self.all) if fingerprint), None)
 
     def end_of(self, epoch: int) -> int | None:
         """Return the generation at which the voter behind an epoch's began; None for the last."""
@@ -290,7 +288,6 @@ def read_taken(journal: Journal, starts: Starts, head_generation: int) -> Iterat
                 tuple(CastVote(*item) for item in document["votes"]),
                 tuple(CastDecision(*item) for item in document["decisions"]),
                 document.get("newest_time"),
-                starts.federations_at(document["epoch"]),
             )
         except TypeError as error:
             raise JournalError(f"journal line {number}: is no entry") from error

@@ -5,7 +5,8 @@ Invariants:
 - Every step keeps one member's distance, so that quorums before and after share a node.
 - A member's history is added to, never shortened or changed, but for a last step that nobody has used.
 - A configuration is changed, never storage: each operator changes the own node's.
-- Nobody's word is taken for a vote: who uses a federation is told by well-signed votes on its blocks, in storage.
+- Who uses a federation says so by a signed pledge in storage, when its voter takes the seat: from then on its journal
+  holds it to that.
 """
 
 from __future__ import annotations
@@ -14,15 +15,15 @@ import dataclasses
 from typing import TYPE_CHECKING, Final
 
 from bigchaindb.consensus.tally import is_quorum
-from bigchaindb.exceptions import ConfigurationError, LedgerError
+from bigchaindb.exceptions import BlockError, ConfigurationError, Fenced, LedgerError
 from bigchaindb.model.federations import Federations
-from bigchaindb.node.view import read_vote
+from bigchaindb.model.pledge import Pledge
+from bigchaindb.model.timestamp import format_timestamp
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     from bigchaindb.config import Config
-    from bigchaindb.model.block import Header
     from bigchaindb.model.genesis import Quorum
     from bigchaindb.node.node import Node
 
@@ -33,36 +34,38 @@ __all__ = [
     "check_may_change",
     "least_quorum",
     "not_seen",
+    "pledge",
     "undo",
     "with_member",
     "without_member",
 ]
 
-_BLOCKS_LOOKED_AT: Final = 500
+_TRIES: Final = 20
 
 
 def check_may_change(node: Node) -> None:
     """Check that the present federation is in use, so that another may follow it.
 
     Raises:
-        LedgerError: a quorum of its members has not voted under it yet; the message names who is waited for.
+        LedgerError: a quorum of its members does not use it yet; the message names who is waited for.
     """
     missing = not_seen(node)
     if missing:
         raise LedgerError(
             f"keyring: the last change is not in use yet: {len(node.federation) - len(missing)} of "
-            f"{len(node.federation)} members have voted under it, and a quorum must; not seen: {', '.join(missing)}"
+            f"{len(node.federation)} members have started with it, and a quorum must; not seen: {', '.join(missing)}"
         )
 
 
 def not_seen(node: Node) -> tuple[str, ...]:
     """Return who has not been seen to use the present federation; none once a quorum has."""
-    if len(node.federations.history) == 1:
+    history = node.federations.history
+    if len(history) == 1:
+        return ()  # the founding federation needs no proof
+    users = _users(node, history, node.federation)
+    if is_quorum(len(users), len(node.federation), node.quorum):
         return ()
-    seen = _seen_voters(node)
-    if is_quorum(len(seen), len(node.federation), node.quorum):
-        return ()
-    return tuple(member for member in node.federation if member not in seen)
+    return tuple(member for member in node.federation if member not in users)
 
 
 def check_may_adopt(node: Node, history: Sequence[Sequence[str]]) -> None:
@@ -83,18 +86,59 @@ def check_may_adopt(node: Node, history: Sequence[Sequence[str]]) -> None:
     if len(adopted) <= max(len(known), 2):  # the founding federation needs no proof that it was in use
         return
     before, last = adopted[-2:]
-    # What others have decided meanwhile this node may not have looked at yet.
-    blocks = _newest_blocks(node, {member for members in adopted for member in members})
-    seen = _voters_of(node, blocks, before)
-    if not any(
-        is_quorum(len(voters), len(members), node.quorum)
-        for members, voters in ((before, seen), (last, _voters_of(node, blocks, last)))
+    users = _users(node, adopted[:-1], before)
+    if not is_quorum(len(users), len(before), node.quorum) and not is_quorum(
+        len(_users(node, adopted, last)), len(last), node.quorum
     ):
-        missing = ", ".join(member for member in before if member not in seen)
+        missing = ", ".join(member for member in before if member not in users)
         raise LedgerError(
             f"keyring: federation {len(adopted) - 1} of that history is not in use yet, and another may not follow it: "
-            f"{len(seen)} of {len(before)} members have voted under it, and a quorum must; not seen: {missing}"
+            f"{len(users)} of {len(before)} members have started with it, and a quorum must; not seen: {missing}"
         )
+
+
+def pledge(node: Node) -> None:
+    """Say, for others to see, that this node uses the federations it is configured for, and goes back to none before.
+
+    Whoever says so has written it into the journal before.
+
+    Raises:
+        StorageError: it is not known whether that was stored; say it again.
+        Fenced: somebody else says something in this node's name again and again.
+    """
+    name = _register(node.me)
+    for _ in range(_TRIES):
+        standing = node.storage.registers([name]).get(name)
+        told = _pledge_in(standing, node) if standing else None
+        if told and told.node == node.me and told.federations == node.federations.history:
+            return
+        new = Pledge.sign(node.ledger, node.federations.history, format_timestamp(node.clock()), node.key)
+        if node.storage.swap_register(name, standing, new.text):
+            return
+    raise Fenced("another voter of this node says again and again which federation it uses")
+
+
+def _users(node: Node, history: Sequence[tuple[str, ...]], members: Iterable[str]) -> set[str]:
+    """Return which of these members have pledged to use this history, or one that goes on from it."""
+    names = {_register(member): member for member in members}
+    users = set()
+    for name, text in node.storage.registers(list(names)).items():
+        told = _pledge_in(text, node)
+        if told and told.node == names[name] and told.federations[: len(history)] == tuple(history):
+            users.add(told.node)
+    return users
+
+
+def _pledge_in(text: str, node: Node) -> Pledge | None:
+    try:
+        told = Pledge.from_text(text)
+    except BlockError:
+        return None
+    return told if told.ledger == node.ledger else None
+
+
+def _register(node: str) -> str:
+    return f"pledge/{node}"
 
 
 def check_extends(known: Sequence[tuple[str, ...]], adopted: Sequence[tuple[str, ...]]) -> None:
@@ -117,35 +161,6 @@ def check_extends(known: Sequence[tuple[str, ...]], adopted: Sequence[tuple[str,
         )
 
 
-def _seen_voters(node: Node) -> set[str]:
-    """Return who has voted, well signed, on one of the newest blocks of the present federation."""
-    # This node may not have looked yet at what the others have decided under it.
-    members = {member for federation in node.federations.history for member in federation}
-    return _voters_of(node, _newest_blocks(node, members), node.federation)
-
-
-def _newest_blocks(node: Node, deciders: Iterable[str]) -> dict[str, Header | None]:
-    """Return the newest blocks that these members have decided, and that this node has not."""
-    undecided = node.storage.open_sightings(node.me, checked=True, limit=_BLOCKS_LOOKED_AT, newest=True)
-    ids = {sighting.block_id for sighting in undecided}
-    for member in deciders:
-        latest = node.storage.latest_decision(member)
-        after = max(0, latest.sequence - _BLOCKS_LOOKED_AT) if latest else 0
-        ids.update(row.block_id for row in node.storage.decisions(member, after, _BLOCKS_LOOKED_AT))
-    return node.view.headers(ids)
-
-
-def _voters_of(node: Node, blocks: Mapping[str, Header | None], federation: tuple[str, ...]) -> set[str]:
-    """Return which members of a federation have voted, well signed, on one of these blocks that is for it."""
-    its_own = [block_id for block_id, header in blocks.items() if header and header.voters == federation]
-    return {
-        member
-        for block_id, places in node.storage.votes(its_own).items()
-        for member in federation
-        if member in places and read_vote(places[member], block_id, member)
-    }
-
-
 def undo(config: Config, changed: Config, node: Node) -> Config | None:
     """Return a configuration without the last change, where `changed` only takes back what nobody has used yet.
 
@@ -155,11 +170,11 @@ def undo(config: Config, changed: Config, node: Node) -> Config | None:
         node: open, as presently configured.
 
     Returns:
-        None where `changed` is another change, or somebody has voted under the present federation.
+        None where `changed` is another change, or somebody uses the present federation.
     """
     if not config.earlier_federations or changed.federation != tuple(sorted(config.earlier_federations[-1])):
         return None
-    if _seen_voters(node):
+    if _users(node, node.federations.history, node.federation):
         return None
     return dataclasses.replace(changed, earlier_federations=config.earlier_federations[:-1])
 

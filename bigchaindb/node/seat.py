@@ -6,7 +6,7 @@ Invariants:
 - Whoever takes the seat raises the epoch, then fills the places that the head tells of, then compares storage with the
   journal; whoever held it before finds the head changed and can cast nothing more (`Fenced`).
 - One vote per block; votes and decisions form one chain each.
-- Whoever has voted under a federation takes the seat under it or a later one only (design.md 3.3).
+- Whoever has taken the seat under a federation takes it under that or a later one only (design.md 3.3).
 """
 
 from __future__ import annotations
@@ -126,7 +126,7 @@ class Seat:
 
         Raises:
             JournalError: storage contradicts the journal, or the journal does not reach the head; or this node has
-                voted under a federation that is not among these.
+                used a federation that is not among these.
             Fenced: others took it again and again.
         """
         name = _register(str(key.verifying_key))
@@ -317,10 +317,10 @@ class Seat:
                 votes, decisions = [], []
         self._compare(votes, decisions)
         self._compare_head(last)
-        if last.federations is not None and not federations.began_with(last.federations):
+        if starts.federations is not None and not federations.began_with(starts.federations):
             raise JournalError(
-                f"this node has voted under a later federation, or another, than the {len(federations.history)} that "
-                "its configuration knows; take over the history of another member: `bigchaindb keyring adopt`"
+                f"this node has used a later federation, or another, than the {len(federations.history)} that its "
+                "configuration knows; take over the history of another member: `bigchaindb keyring adopt`"
             )
         # From here on the journal goes on in this epoch, and what a voter before it did not get through is void.
         own = Starts((*starts.all, (self.head.epoch, self.head.generation, federations.fingerprint)))
@@ -367,13 +367,11 @@ class _Last:
         self.vote = ledger
         self.decision: CastDecision | None = None
         self.newest_time: str | None = None
-        self.federations: str | None = None
 
     def take(self, taken: Taken) -> None:
         self.newest_time = taken.newest_time or self.newest_time
         if taken.votes:
             self.vote = taken.votes[-1].block_id
-            self.federations = taken.federations
         if taken.decisions:
             self.decision = taken.decisions[-1]
 

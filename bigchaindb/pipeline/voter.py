@@ -22,6 +22,7 @@ from bigchaindb.model.merkle import leaf_hash
 from bigchaindb.model.transaction import Transaction
 from bigchaindb.node.effects import effects
 from bigchaindb.node.marks import MARK_BYTES
+from bigchaindb.node.membership import pledge
 from bigchaindb.node.recorded import honest_verdict, quorum_verdict
 from bigchaindb.node.seat import Ballot, Ruling, Seat
 from bigchaindb.node.view import BLOCK_STALL_SECONDS, cursor_register, read_vote, settled_register
@@ -102,6 +103,7 @@ class Voter:
             prepare=self._enter_holdings_of,
         )
         memory.compared = self._seat.head.generation
+        pledge(node)
         node.view.backing = self._seat.backed
         node.sight_genesis()
         self._open: dict[str, _Open] = {}

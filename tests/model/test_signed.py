@@ -1,4 +1,4 @@
-"""Votes, decisions and rejections: documents that a node signs."""
+"""Votes, decisions, pledges and rejections: documents that a node signs."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from bigchaindb import canonical, crypto
 from bigchaindb.exceptions import BlockError
 from bigchaindb.model.decision import Decision, Verdict
+from bigchaindb.model.pledge import Pledge
 from bigchaindb.model.rejection import Rejection
 from bigchaindb.model.vote import MAX_REASON_CHARACTERS, Vote
 from tests.ledgers import key, public
@@ -21,10 +22,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 NODE = key("node 0")
-ME = public(NODE)[0]
+ME, OTHER = public([NODE, key("node 1")])
 A, B, C, D = (digit * 64 for digit in "abcd")
 
-Signed = Vote | Decision | Rejection
+Signed = Vote | Decision | Pledge | Rejection
 
 
 @dataclass
@@ -76,6 +77,11 @@ KINDS = {
         decision(),
         Decision.from_text,
         {"ledger": None, "sequence": 0, "block": "x", "verdict": "maybe", "previous": "x", "timestamp": "1"},
+    ),
+    "pledge": Kind(
+        Pledge.sign(A, [[ME], sorted([ME, OTHER])], TIMESTAMP, NODE),
+        Pledge.from_text,
+        {"ledger": None, "federations": [], "timestamp": 1},
     ),
     "rejection": Kind(
         rejection(),

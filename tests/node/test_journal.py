@@ -93,16 +93,26 @@ def test_what_was_cast_reads_back_by_its_hash() -> None:
     first = CastDecision(1, block_id(3), is_valid=True, hash=crypto.hash_data(valid.text))
     second = CastDecision(2, block_id(4), is_valid=False, hash=crypto.hash_data(invalid.text))
     assert read(journal, 2, 1) == [
-        Taken(1, votes, (first,), TIMESTAMP, HISTORY),
-        Taken(2, (), (second,), LATER, HISTORY),
+        Taken(1, votes, (first,), TIMESTAMP),
+        Taken(2, (), (second,), LATER),
     ]
+
+
+def test_the_last_voter_that_took_the_seat_says_under_which_federations() -> None:
+    journal = MemoryJournal()
+    assert read_starts(journal, 0).federations is None
+    journal.append(start_line(1, 0, HISTORY))
+    journal.append('{"epoch":2,"from_generation":0}')
+    assert read_starts(journal, 2).federations == HISTORY
+    journal.append(start_line(3, 0, "2" * 64))
+    assert read_starts(journal, 3).federations == "2" * 64
 
 
 def test_a_journal_of_an_earlier_release_is_read() -> None:
     journal = MemoryJournal()
     journal.append('{"epoch":1,"from_generation":0}')
     journal.append('{"decisions":[],"epoch":1,"generation":1,"votes":[]}')
-    assert read(journal, 1, 1) == [Taken(1, (), (), None, None)]
+    assert read(journal, 1, 1) == [Taken(1, (), (), None)]
 
 
 def test_an_empty_journal_is_that_of_a_node_which_has_cast_nothing() -> None:

@@ -103,7 +103,7 @@ def test_what_a_replica_lacks_for_a_moment_is_not_gone() -> None:
     storage = Lagging(MemoryDatabase())
     storage.place_votes([VoteRow(BLOCK, "node", "text")])
     cast = CastVote(BLOCK, is_valid=True, hash=crypto.hash_data("text"))
-    scrub = Scrub(storage, "node", tuple, [Taken(1, (cast,), (), None, None)])
+    scrub = Scrub(storage, "node", tuple, [Taken(1, (cast,), (), None)])
     for _ in range(3):
         scrub.step()
     assert storage.asked == 2

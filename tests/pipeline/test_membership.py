@@ -15,13 +15,17 @@ from bigchaindb.exceptions import (
     LedgerError,
     OperationError,
 )
+from bigchaindb.model.pledge import Pledge
 from bigchaindb.node.membership import check_may_adopt, check_may_change, undo, with_member
 from bigchaindb.node.queries import Status
 from bigchaindb.storage.memory import MemoryStorage
-from bigchaindb.storage.records import StoredBlock, VoteRow
+from bigchaindb.storage.records import VoteRow
+from tests.consensus.views import at
 from tests.ledgers import Ledger, Member, key, public, ref, row
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from bigchaindb.config import Config
 
 ALICE, BOB, CAROL = key("alice"), key("bob"), key("carol")
@@ -37,10 +41,15 @@ class Changing:
         self.after = sorted([*self.before, *public(NEWCOMER)])
         self.history = [self.before, self.after]
 
-    def join(self) -> Member:
-        """Let all adopt the federation with the newcomer."""
+    def newcomer(self) -> Member:
+        """A node for the newcomer, which does not run yet."""
         newcomer = Member(self.ledger, NEWCOMER, MemoryStorage(self.ledger.database), self.ledger.clock)
         self.ledger.members.append(newcomer)
+        return newcomer
+
+    def join(self) -> Member:
+        """Let all adopt the federation with the newcomer."""
+        newcomer = self.newcomer()
         for member in self.ledger.members:
             member.adopt(self.history)
         return newcomer
@@ -81,35 +90,73 @@ def test_under_the_new_federation_its_quorum_counts(changing: Changing) -> None:
 def test_a_newcomer_creates_nothing_before_a_quorum_would_take_it(changing: Changing) -> None:
     """Whoever has not heard of it yet would reject what it creates, and that is for ever."""
     ledger = changing.ledger
-    newcomer = changing.join()
+    a, b = ledger.members
+    newcomer = changing.newcomer()
+    newcomer.adopt(changing.history)
     mine = ledger.create(ALICE, by=newcomer)
-    with pytest.raises(OperationError, match="is a new member, and may CREATE once a quorum has voted under"):
+    with pytest.raises(
+        OperationError, match="is a new member, and may CREATE once a quorum has started with the chang"
+    ):
         newcomer.write(mine)
-    assert ledger.is_refused(mine)
-    ledger.settle(ledger.create(BOB))
-    ledger.settle(mine)
+    a.adopt(changing.history)
+    newcomer.write(mine)
+    ledger.run(seconds=100)
+    assert b.status(mine) is not Status.VALID
+    b.adopt(changing.history)
+    ledger.run(seconds=100)
+    assert ledger.statuses(mine) == [Status.VALID] * 3
 
 
-def test_a_configuration_of_before_cannot_be_voted_under_again(changing: Changing) -> None:
+def test_a_configuration_of_before_cannot_be_used_again(changing: Changing) -> None:
     ledger = changing.ledger
     a, _ = ledger.members
     changing.join()
-    a.adopt([changing.before])  # nobody has voted yet
-    a.adopt(changing.history)
-    home = ledger.home(ledger.settle(ledger.create(ALICE)))
-    voted, *_ = (member for member in ledger.members if member.vote_on(home))
-    other = sorted([voted.me, *public(key("another"))])
-    for history in ([changing.before], [other, changing.after], [changing.before, sorted([*changing.before, *other])]):
-        voted.history = history
-        with pytest.raises((FederationMismatch, JournalError), match="federation"):
-            voted.start()
-    voted.adopt([*changing.history, sorted({*changing.after, *public(key("another"))})])
+    other = sorted([*changing.before, *public(key("another"))])
+    for history in ([changing.before], [changing.before, other]):
+        a.history = history
+        with pytest.raises(JournalError, match="has used a later federation, or another, than the"):
+            a.start()
+    a.adopt([*changing.history, sorted({*changing.after, *public(key("another"))})])
+    ledger.run()
 
 
-def test_a_federation_that_was_there_before_cannot_come_again(changing: Changing) -> None:
-    """Votes under the first would pass for votes under the third, and so for a sign that it is in use."""
-    with pytest.raises(FederationMismatch, match=r"federation 3 would be the same as 1: .* with a new key pair only"):
-        changing.ledger.first.adopt([*changing.history, changing.before])
+def test_who_joined_last_can_be_removed_and_that_is_a_step_of_its_own(changing: Changing) -> None:
+    """Blocks and votes do not tell the federation of before from that of now: their members are the same."""
+    ledger = changing.ledger
+    a, b = ledger.members
+    newcomer = changing.join()
+    asset = ledger.settle(ledger.create(ALICE))
+    newcomer.stop()
+    again = [*changing.history, changing.before]
+    a.adopt(again)
+    with pytest.raises(LedgerError, match="1 of 2 members have started with it") as caught:
+        check_may_change(a.node)  # although b has voted under the first
+    assert b.me in str(caught.value)
+    b.adopt(again)
+    check_may_change(a.node)
+    transfer = ledger.settle(ledger.transfer(ref(asset), ALICE, BOB))
+    assert ledger.home(transfer).header.voters == tuple(changing.before)
+
+
+def test_who_comes_back_does_not_let_one_member_run_ahead_of_the_others() -> None:
+    """Two quorums that share no node would each decide one of two rivals."""
+    ledger = Ledger(4)
+    a, b, c, d = ledger.members
+    three = sorted(m.me for m in (a, b, c))
+    first, second = [ledger.federation], [ledger.federation, three]
+    ledger.settle(ledger.create(ALICE))
+    d.stop()
+    for member in (a, b, c):
+        member.adopt(second)
+    ledger.settle(ledger.create(BOB))
+    check_may_change(c.node)
+    third = [*second, *first]
+    c.adopt(third)
+    with pytest.raises(LedgerError, match="1 of 4 members have started with it"):
+        check_may_change(c.node)
+    fourth = [*third, sorted([*ledger.federation, *public(NEWCOMER)])]
+    with pytest.raises(LedgerError, match="federation 3 of that history is not in use yet"):
+        check_may_adopt(d.node, fourth)
 
 
 def test_who_uses_a_later_federation_casts_no_vote_under_an_earlier_one(changing: Changing) -> None:
@@ -175,65 +222,62 @@ def test_what_only_some_have_recorded_under_the_federation_before_can_be_built_a
 
 def test_a_second_change_waits_until_a_quorum_uses_the_first(changing: Changing) -> None:
     ledger = changing.ledger
-    ledger.settle(ledger.create(ALICE))
-    check_may_change(ledger.first.node)
-    newcomer = changing.join()
-    for member in ledger.members:
-        with pytest.raises(LedgerError, match="the last change is not in use yet: 0 of 3 members have voted") as caught:
-            check_may_change(member.node)
-        assert newcomer.me in str(caught.value)
-    asset = ledger.create(BOB)
-    ledger.write(asset)
-    ledger.run(seconds=150)
-    for member in ledger.members:
-        check_may_change(member.node)
+    a, b = ledger.members
+    check_may_change(a.node)
+    newcomer = changing.newcomer()
+    a.adopt(changing.history)
+    with pytest.raises(LedgerError, match="the last change is not in use yet: 1 of 3 members have started") as caught:
+        check_may_change(a.node)
+    assert [member.me in str(caught.value) for member in (a, b, newcomer)] == [False, True, True]
+    newcomer.adopt(changing.history)
+    check_may_change(a.node)
+    check_may_change(newcomer.node)
 
 
-def test_votes_under_the_new_federation_are_seen_before_they_decide(changing: Changing) -> None:
+@pytest.mark.parametrize(
+    "text",
+    [
+        lambda *_: "junk",
+        lambda ledger, history: Pledge.sign("1" * 64, history, at(0), ledger.members[1].key).text,
+        lambda ledger, history: Pledge.sign(ledger.id, history[:1], at(0), ledger.members[1].key).text,
+        lambda ledger, history: Pledge.sign(ledger.id, history[1:], at(0), ledger.members[1].key).text,
+        lambda ledger, history: Pledge.sign(ledger.id, history, at(0), ledger.members[0].key).text,
+    ],
+    ids=["junk", "of another ledger", "of a shorter history", "of another history", "by somebody else"],
+)
+def test_what_is_no_pledge_of_a_member_shows_nothing_and_gives_way_to_one(
+    changing: Changing, text: Callable[[Ledger, list[list[str]]], str]
+) -> None:
     ledger = changing.ledger
-    a, b, newcomer = *ledger.members, changing.join()
-    asset = ledger.create(ALICE)
-    block = ledger.block(asset, voters=changing.after)
-    ledger.put(block, asset)
-    a.voter.step()
-    with pytest.raises(LedgerError, match="1 of 3 members have voted") as caught:
+    a, b = ledger.members
+    a.adopt(changing.history)
+    name = f"pledge/{b.me}"
+    standing = a.storage.registers([name])[name]
+    assert a.storage.swap_register(name, standing, text(ledger, changing.history))
+    with pytest.raises(LedgerError, match="1 of 3 members have started"):
         check_may_change(a.node)
-    assert b.me in str(caught.value)
-    assert newcomer.me in str(caught.value)
-    MemoryStorage(ledger.database).place_votes([VoteRow(block.id, b.me, "junk")])
-    with pytest.raises(LedgerError, match="1 of 3"):
-        check_may_change(a.node)
-    newcomer.voter.step()
+    b.adopt(changing.history)
     check_may_change(a.node)
 
 
-def test_junk_under_a_blocks_id_hides_no_votes(changing: Changing) -> None:
+def test_who_has_gone_further_uses_what_came_before_too(changing: Changing) -> None:
     ledger = changing.ledger
-    changing.join()
-    asset = ledger.create(ALICE)
-    block = ledger.block(asset, voters=changing.after)
-    ledger.first.storage.write_block(StoredBlock("0" * 64, block.id, "junk", (), ()))
-    ledger.put(block, asset)
-    ledger.run()
-    check_may_change(ledger.first.node)
+    a, b = ledger.members
+    a.adopt(changing.history)
+    b.adopt([*changing.history, sorted([*changing.after, *public(key("second"))])])
+    check_may_change(a.node)
 
 
-def test_a_change_that_the_others_use_is_not_taken_back_by_who_has_not_restarted_yet() -> None:
+def test_a_change_that_somebody_uses_is_not_taken_back() -> None:
     ledger = Ledger(4)
     late, *others = ledger.members
     after = sorted([*ledger.federation, *public(NEWCOMER)])
-    for member in others:
-        member.adopt([ledger.federation, after])
     before = configuration(late, ledger.federation)
     changed = with_member(before, *public(NEWCOMER), has_begun=True)
     late.history = [ledger.federation, after]
     late.open()  # as the command line does, while the node still runs under the federation before
     assert undo(changed, before, late.node) == before
-    asset = ledger.create(ALICE, by=others[0])
-    others[0].write(asset)
-    ledger.run(seconds=100)
-    assert others[0].status(asset) is Status.VALID
-    assert late.status(asset) is not Status.VALID
+    others[0].adopt([ledger.federation, after])
     assert undo(changed, before, late.node) is None
 
 
@@ -297,7 +341,7 @@ def test_a_history_goes_no_step_beyond_a_federation_that_nobody_uses(changing: C
     check_may_adopt(member.node, changing.history)
     with pytest.raises(LedgerError, match="federation 2 of that history is not in use yet") as caught:
         check_may_adopt(member.node, [*changing.history, second])
-    assert "0 of 3 members have voted" in str(caught.value)
+    assert "0 of 3 members have started" in str(caught.value)
     for missing in changing.after:
         assert missing in str(caught.value)
     member.adopt(changing.history)
