@@ -103,7 +103,7 @@ def _successor_leaves_places() -> list[_Change]:
 def _votes_before_epoch() -> list[_Change]:
     take = Seat.take
 
-    def take_late(storage: Any, key: Any, genesis: Any, *others: Any, federations: Any) -> Seat:
+    def take_late(storage: Any, key: Any, genesis: Any, *others: Any, federations: Any, **more: Any) -> Seat:
         journal, clock = others
         name = f"head/{key.verifying_key}"
         old = seats._read_head(storage.registers([name]).get(name), genesis)
@@ -113,8 +113,8 @@ def _votes_before_epoch() -> list[_Change]:
         try:
             early._compare_with_journal(federations)
         except JournalError:
-            return take(storage, key, genesis, journal, clock, federations=federations)
-        seat = take(storage, key, genesis, journal, clock, federations=federations)
+            return take(storage, key, genesis, journal, clock, federations=federations, **more)
+        seat = take(storage, key, genesis, journal, clock, federations=federations, **more)
         seat._open_votes = early._open_votes
         return seat
 
@@ -318,29 +318,29 @@ PLANTS: Final[dict[str, Callable[[], list[_Change]]]] = {
 
 CAUGHT_BY: Final[dict[str, int]] = {
     "act-before-durable": 0,
-    "blind-tie-break": 129,
+    "blind-tie-break": 19,
     "clear-when-built": 0,
-    "contents-by-id": 20,
+    "contents-by-id": 5,
     "count-ballots": 0,
     "cursor-before-note": 0,
-    "decide-before-inputs": 184,
-    "error-as-no": 20,
+    "decide-before-inputs": 370,
+    "error-as-no": 2,
     "hasty-membership": 43,
     "journal-after-head": 0,
     "junk-keeps-out": 1,
     "keep-neighbours": 31,
     "makers-voters": 5,
-    "no-check-inside-block": 25,
+    "no-check-inside-block": 11,
     "no-stall": 0,
     "place-before-head": 0,
     "rule-2-across-federations": 67,
     "sign-anew": 0,
-    "stall-frees-the-voter": 184,
+    "stall-frees-the-voter": 234,
     "successor-leaves-places": 0,
     "unfenced": 1,
-    "unlimited-doubling": 13,
+    "unlimited-doubling": 62,
     "vote-in-the-past": 37,
-    "votes-before-epoch": 34,
+    "votes-before-epoch": 1,
     "years-ahead": 5,
 }
 
