@@ -2,8 +2,10 @@
 
 Invariants:
 
-- A request's head is read up to a number of bytes; a head, a body and an answer each have a time to get across.  So
-  nobody holds a connection, or memory, by being slow.
+- A request's head is read up to a number of bytes, and so is what comes with a body and is none of it: trailers, and
+  extensions of chunks.  A head, a body and an answer each have a time to get across.  So nobody holds a connection, or
+  memory, by being slow.
+- Trailers are no headers: nobody has looked at them when a request is answered.
 - No timer is kept per request: each connection knows when its time is up, and `sweep` looks at all.
 - What cannot be read as HTTP is refused in the same form as every other error.
 
@@ -37,10 +39,6 @@ _SYSTEM_BUFFER_BYTES: Final = 256 * 1024
 _NEVER: Final = float("inf")
 
 
-class _Refused(Exception):
-    """A head is too large; raised through the parser, which passes it on as an error of its own."""
-
-
 class Protocol(HttpToolsProtocol):
     """One connection."""
 
@@ -50,7 +48,7 @@ class Protocol(HttpToolsProtocol):
         self._until = _NEVER
         self._write_until = _NEVER
         self._in_head = True
-        self._head_bytes = 0
+        self._counted_bytes = 0
         self._too_large = False
 
     def is_late(self, now: float) -> bool:
@@ -71,38 +69,46 @@ class Protocol(HttpToolsProtocol):
             transport.abort()
 
     def data_received(self, data: bytes) -> None:
-        """Read on."""
+        """Read on, up to as many bytes as a head may have, and further where they have brought something to an end."""
         if self._until == _NEVER:
             self._until = self.loop.time() + HEAD_SECONDS
-        self._head_bytes += len(data)
-        super().data_received(data)
-        if self._in_head and self._head_bytes > HEAD_BYTES and not self.transport.is_closing():
-            self._too_large = True
-            self.send_400_response("")
+        # Whoever is upgraded, refused or gone is not read any more.  A part that ends one thing may begin the next, so
+        # of what is not the first in `data` up to twice as much is read.
+        while data and self in self.connections and not self.transport.is_closing():
+            part = data[: HEAD_BYTES - self._counted_bytes]
+            data = data[len(part) :]
+            self._counted_bytes += len(part)
+            super().data_received(part)
+            if self._counted_bytes >= HEAD_BYTES and not self.transport.is_closing():
+                self._too_large = True
+                self.send_400_response("")
 
     def on_message_begin(self) -> None:
         """Note that a head begins."""
         super().on_message_begin()
         self._in_head = True
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Keep a header; what comes behind a body is none."""
+        if self._in_head:
+            super().on_header(name, value)
+
     def on_headers_complete(self) -> None:
-        """Refuse a head that is too large, or let the application have the request."""
-        # The bytes since the last request may be those of a body too; only then is it worth counting.
-        if self._head_bytes > HEAD_BYTES and self._size_of_head() > HEAD_BYTES:
-            self._too_large = True
-            raise _Refused
+        """Let the application have the request."""
         self._in_head = False
-        self._head_bytes = 0
+        self._counted_bytes = 0
         self._until = self.loop.time() + BODY_SECONDS
         super().on_headers_complete()
 
-    def _size_of_head(self) -> int:
-        return len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
+    def on_body(self, body: bytes) -> None:
+        """Hand a part of a body on."""
+        self._counted_bytes = 0
+        super().on_body(body)
 
     def on_message_complete(self) -> None:
         """Note that a request is there as a whole."""
         self._until = _NEVER
-        self._head_bytes = 0
+        self._counted_bytes = 0
         super().on_message_complete()
 
     def handle_websocket_upgrade(self) -> None:
@@ -124,14 +130,21 @@ class Protocol(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what is no request, and close the connection."""
-        status = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE if self._too_large else HTTPStatus.BAD_REQUEST
-        message = f"the head has more than {HEAD_BYTES} bytes" if self._too_large else msg or "this is no HTTP request"
+        if self._too_large:
+            message = f"the head, or what comes with the body, has more than {HEAD_BYTES} bytes"
+            self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, message)
+        else:
+            self._refuse(HTTPStatus.BAD_REQUEST, msg or "this is no HTTP request")
+
+    def _refuse(self, status: HTTPStatus, message: str) -> None:
         body = json.dumps(members(status, message)).encode()
         head = (
             f"HTTP/1.1 {status.value} {status.phrase}\r\ncontent-type: application/problem+json\r\n"
             f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
         )
-        self.transport.write(head.encode() + body)
+        # In the middle of an answer it would be taken for a part of that.
+        if self.cycle is None or not self.cycle.response_started or self.cycle.response_complete:
+            self.transport.write(head.encode() + body)
         self.transport.close()
 
 

@@ -23,7 +23,7 @@ REQUEST = b"GET / HTTP/1.1\r\nHost: localhost\r\n"
 
 
 async def application(scope: Any, receive: Any, send: Any) -> None:
-    """Reads the body, and answers with its size, or with as much as the path says."""
+    """Reads the body, and answers with its size, or with as much, or the headers, as the path says."""
     if scope["type"] == "lifespan":
         return
     size = 0
@@ -35,7 +35,10 @@ async def application(scope: Any, receive: Any, send: Any) -> None:
         size += len(message.get("body", b""))
         more = message.get("more_body", False)
     wanted = scope["path"].lstrip("/")
-    body = b"x" * int(wanted) if wanted else str(size).encode()
+    if wanted == "headers":
+        body = b",".join(name for name, _ in scope["headers"])
+    else:
+        body = b"x" * int(wanted) if wanted else str(size).encode()
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % len(body))]})
     await send({"type": "http.response.body", "body": body})
 
@@ -115,7 +118,7 @@ def test_one_connection_serves_many_requests(serving: Serving) -> None:
     assert answer(client)[0] == 200
 
 
-@pytest.mark.parametrize("part", ["url", "name", "value", "many"])
+@pytest.mark.parametrize("part", ["url", "name", "value", "many", "tiny"])
 @pytest.mark.parametrize("at_once", [True, False])
 def test_a_head_that_is_too_large_is_refused(serving: Serving, part: str, at_once: bool) -> None:
     large = b"x" * protocol.HEAD_BYTES
@@ -124,6 +127,7 @@ def test_a_head_that_is_too_large_is_refused(serving: Serving, part: str, at_onc
         "name": REQUEST + large + b": 1\r\n\r\n",
         "value": REQUEST + b"X: " + large + b"\r\n\r\n",
         "many": REQUEST + b"".join(b"X-%d: %s\r\n" % (n, b"x" * 100) for n in range(400)) + b"\r\n",
+        "tiny": REQUEST + b"a:\r\n" * 12_000 + b"\r\n",
     }[part]
     client = serving.connect()
     if at_once:
@@ -145,6 +149,41 @@ def test_a_head_that_is_nearly_too_large_is_read(serving: Serving) -> None:
             REQUEST + b"X: " + b"x" * (protocol.HEAD_BYTES - 100) + b"\r\nContent-Length: 9\r\n\r\n123456789"
         )
         assert answer(client)[::2] == (200, b"9")
+
+
+CHUNKED = REQUEST + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n"
+BEHIND = {
+    "many trailers": b"0\r\n" + b"h: vvv\r\n" * 12_000,
+    "the name of a trailer": b"0\r\n" + b"h" * 100_000,
+    "the value of a trailer": b"0\r\nh: " + b"v" * 100_000,
+    "the extension of a chunk": b"2;" + b"x" * 100_000,
+}
+
+
+@pytest.mark.parametrize("name", BEHIND)
+def test_what_comes_with_a_body_and_is_none_of_it_is_bounded_as_a_head_is(serving: Serving, name: str) -> None:
+    client = serving.connect()
+    client.sendall(CHUNKED)
+    for start in range(0, len(BEHIND[name]), 5000):
+        client.sendall(BEHIND[name][start : start + 5000])
+    status, headers, body = answer(client)
+    assert (status, headers["content-type"]) == (431, "application/problem+json")
+    assert json.loads(body)["error"] == "too_large"
+    assert is_cut(client)
+    until(lambda: not serving.connections, HANG_SECONDS)
+
+
+def test_trailers_are_read_and_are_no_headers(serving: Serving) -> None:
+    client = serving.connect()
+    for _ in range(3):
+        client.sendall(CHUNKED.replace(b"/", b"/headers", 1) + b"0\r\nAuthorization: x\r\n\r\n")
+        assert answer(client)[::2] == (200, b"host,transfer-encoding")
+
+
+def test_a_body_in_tiny_chunks_is_read(serving: Serving) -> None:
+    client = serving.connect()
+    client.sendall(CHUNKED + b"1\r\nx\r\n" * 20_000 + b"0\r\n\r\n")
+    assert answer(client)[::2] == (200, b"20002")
 
 
 @pytest.mark.parametrize(
