@@ -6,8 +6,9 @@ frames, ready to go out, the same to hundreds of readers.
 Invariants:
 
 - What is kept for a reader who does not read is bounded, here and in the system: its buffers are small, and what does
-  not fit waits in the application.
-- A reader who takes nothing for `SLOW_SECONDS` is dropped, with close code 1013 as far as it still listens.
+  not fit waits in the application.  Of the pings that could not be answered, only the last one is (RFC 6455, 5.5.3).
+- A reader who takes nothing for `SLOW_SECONDS` of what waits for it is dropped, with close code 1013 as far as it still
+  listens, whether there is more to tell it or not.
 - A peer that is silent for `SILENCE_SECONDS` although it is pinged is gone.
 """
 
@@ -38,12 +39,15 @@ SILENCE_SECONDS: Final = 45.0
 _LAST_WORDS_SECONDS: Final = 2.0
 _BUFFER_BYTES: Final = 16 * 1024
 _SYSTEM_BUFFER_BYTES: Final = 64 * 1024
+_PONG: Final = b"\x8a"
 
 
 class Wire(WebSocketsSansIOProtocol):
     """One WebSocket."""
 
     _beat: asyncio.TimerHandle | None = None
+    _end: asyncio.TimerHandle | None = None
+    _pong: bytes = b""
     _heard_at: float = 0.0
 
     # --- the other side --------------------------------------------------------------------------------------
@@ -60,10 +64,10 @@ class Wire(WebSocketsSansIOProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Let nobody wait for the other side any more."""
-        if self._beat is not None:
-            self._beat.cancel()
+        for timer in (self._beat, self._end):
+            if timer is not None:
+                timer.cancel()
         super().connection_lost(exc)
-        self.writable.set()
 
     def data_received(self, data: bytes) -> None:
         """Read on."""
@@ -75,6 +79,15 @@ class Wire(WebSocketsSansIOProtocol):
         super().handle_connect(event)
         scope: MutableMapping[str, Any] = getattr(self, "scope", {})
         scope.setdefault("extensions", {})[EXTENSION] = {}
+
+    def handle_ping(self) -> None:
+        """Answer, unless the answers before were not taken, or all is said."""
+        output = self.conn.data_to_send()
+        if self.close_sent or not self.writable.is_set():
+            pongs = [frame for frame in output if frame.startswith(_PONG)]
+            self._pong = pongs[-1] if pongs else self._pong
+            output = [frame for frame in output if not frame.startswith(_PONG)]
+        self.transport.write(b"".join(output))
 
     def _on_beat(self) -> None:
         if self.loop.time() - self._heard_at >= SILENCE_SECONDS:
@@ -91,18 +104,31 @@ class Wire(WebSocketsSansIOProtocol):
 
     # --- sending ---------------------------------------------------------------------------------------------
 
+    def pause_writing(self) -> None:
+        """Give the other side some time to take what waits for it."""
+        super().pause_writing()
+        if self._end is None:
+            self._end = self.loop.call_later(SLOW_SECONDS, self._drop)
+
+    def resume_writing(self) -> None:
+        """Go on, with the ping that was not answered."""
+        if self._is_open and self._end is not None:
+            self._end.cancel()
+            self._end = None
+        super().resume_writing()
+        if self._is_open:
+            pong, self._pong = self._pong, b""
+            self.transport.write(pong)
+
     async def send(self, message: Any) -> None:
         """Send what the application says, waiting while the other side takes nothing.
 
         Raises:
             ClientDisconnected: the other side is gone, or was too slow.
         """
-        if not self.writable.is_set():
-            try:
-                async with asyncio.timeout(SLOW_SECONDS):
-                    await self.writable.wait()
-            except TimeoutError:
-                self._drop()
+        await self.writable.wait()
+        if self.close_sent:
+            raise ClientDisconnected
         if message["type"] != EXTENSION:
             await super().send(message)
             # Who is denied a WebSocket has got an answer; uvicorn would miss a handshake, and log that.
@@ -113,10 +139,12 @@ class Wire(WebSocketsSansIOProtocol):
             raise ClientDisconnected
 
     def _drop(self) -> None:
+        """Say that it was too slow, and let the application know that it is gone."""
         if self._is_open:
             self.conn.send_close(TRY_AGAIN_LATER, "too slow")
             self.transport.write(b"".join(self.conn.data_to_send()))
         self.close_sent = True
+        self.queue.put_nowait({"type": "websocket.disconnect", "code": TRY_AGAIN_LATER})
+        self.writable.set()
         # Closing waits until everything has been taken, which may be never.
-        self.loop.call_later(_LAST_WORDS_SECONDS, self.transport.abort)
-        raise ClientDisconnected
+        self._end = self.loop.call_later(_LAST_WORDS_SECONDS, self.transport.abort)

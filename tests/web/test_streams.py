@@ -305,6 +305,50 @@ def test_one_who_does_not_even_listen_to_that_is_cut_off(ledger: Ledger, monkeyp
         sleeper.socket.close()
 
 
+def ping(payload: bytes) -> bytes:
+    """A ping, masked with zeros."""
+    return b"\x89" + bytes([0x80 | len(payload)]) + bytes(4) + payload
+
+
+def test_one_who_pings_and_takes_no_answer_is_dropped_though_nothing_happens(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wire, "SLOW_SECONDS", SHORT_SECONDS)
+    monkeypatch.setattr(wire, "_LAST_WORDS_SECONDS", SHORT_SECONDS)
+    with Served(ledger) as served:
+        sleeper = Sleeper(served)
+        until(lambda: served.server._feed._readers == 1)
+        kept: list[int] = []
+
+        def flood() -> None:
+            for _ in range(5_000):  # a thousand times what is kept, or until it is cut off
+                sleeper.socket.sendall(ping(b"x" * 125) * 1000)
+                kept.extend(connection.transport.get_write_buffer_size() for connection in connections(served))
+
+        with pytest.raises(ConnectionError):
+            flood()
+        assert max(kept) < 2**20
+        until(lambda: served.server._feed._readers == 0)
+        sleeper.socket.close()
+
+
+def test_of_many_pings_that_could_not_be_answered_the_last_one_is(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wire, "SLOW_SECONDS", LONG_SECONDS)
+    sleeper = Sleeper(served)
+    until(lambda: served.server._feed._readers == 1)
+    (connection,) = connections(served)
+    while connection.writable.is_set():
+        sleeper.socket.sendall(ping(b"x" * 125) * 100)
+    sleeper.socket.sendall(ping(b"last"))
+    heard = b""
+    while b"\x8a\x04last" not in heard:
+        heard += sleeper.socket.recv(2**16)
+    assert connection.writable.is_set()
+    sleeper.socket.close()
+
+
 def test_a_peer_who_answers_is_pinged_and_one_who_is_silent_is_gone(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
