@@ -275,26 +275,6 @@ def test_a_batch_that_does_not_fit_is_not_taken_in_part(small: Api) -> None:
     assert small.post("transactions/batch", assets[:3]).status_code == 202
 
 
-def test_bodies_that_are_read_at_the_same_time_are_bounded_together(api: Api) -> None:
-    most = api.app.state.shared.bodies._most_bytes
-    large = {"Content-Type": "application/json", "Content-Length": str(8 * 2**20)}
-    requests = [
-        httpx.Request("POST", f"http://localhost{ROOT}/transactions/batch", content=_body(), headers=large)
-        for _ in range(most // (8 * 2**20) + 1)
-    ]
-    answers = api.send(*requests)
-    refused = [answer for answer in answers if answer.status_code == 503]
-    assert len(refused) == 1
-    assert problem(refused[0]) == (503, "unavailable", None)
-    assert int(refused[0].headers["retry-after"]) > 0
-    assert {answer.status_code for answer in answers} == {400, 503}
-    assert api.post("transactions", api.node.create("alice")).status_code == 202
-
-
-async def _body() -> Any:
-    yield b"[" + b" " * 10
-
-
 # --- waiting for the decision ------------------------------------------------------------------------------
 
 
