@@ -12,7 +12,6 @@ from __future__ import annotations
 import asyncio
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated, Final
-from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Header, Query, Request
 from fastapi.exceptions import RequestValidationError
@@ -20,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.responses import Response
 from starlette.websockets import WebSocket
 
+from bigchaindb.web.access import is_own_origin
 from bigchaindb.web.frames import Form, Which, place_of
 from bigchaindb.web.problems import ProblemError
 from bigchaindb.web.schemas import HASH, KEY, problems
@@ -180,11 +180,7 @@ def _wanted(websocket: WebSocket) -> Wanted:
 
 
 def _may_read(origin: str, host: str, origins: tuple[str, ...]) -> bool:
-    try:
-        is_own = urlsplit(origin).netloc == host
-    except ValueError:
-        return False
-    return is_own or origin in origins or "*" in origins
+    return is_own_origin(origin, host) or origin in origins or "*" in origins
 
 
 # --- both --------------------------------------------------------------------------------------------------

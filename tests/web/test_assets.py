@@ -96,7 +96,9 @@ def test_a_name_that_suddenly_stands_for_this_machine_does_not_help(api: Api, ho
     assert "server.api_token" in answer.json()["message"]
 
 
-@pytest.mark.parametrize("origin", ["http://example.org", "null", "http://localhost:8000", "https://evil.localhost"])
+@pytest.mark.parametrize(
+    "origin", ["http://example.org", "null", "http://localhost:8000", "https://evil.localhost", "http://[", ""]
+)
 def test_a_page_from_elsewhere_may_not(api: Api, origin: str) -> None:
     answer = api.post("assets", ALICE, headers={"Host": "localhost:9984", "Origin": origin})
     assert problem(answer) == (403, "forbidden", "Origin")
