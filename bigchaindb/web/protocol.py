@@ -3,8 +3,8 @@
 Invariants:
 
 - A request's head is read up to a number of bytes, and so is what comes with a body and is none of it: trailers, and
-  extensions of chunks.  A head, a body and an answer each have a time to get across.  So nobody holds a connection, or
-  memory, by being slow.
+  extensions of chunks.  A head, a body and an answer each have a time to get across, and of an answer without end, each
+  part that is not taken at once.  So nobody holds a connection, or memory, by being slow.
 - Trailers are no headers: nobody has looked at them when a request is answered.
 - No timer is kept per request: each connection knows when its time is up, and `sweep` looks at all.
 - What cannot be read as HTTP is refused in the same form as every other error.
@@ -119,14 +119,26 @@ class Protocol(HttpToolsProtocol):
     # --- writing ---------------------------------------------------------------------------------------------
 
     def pause_writing(self) -> None:
-        """Note since when the other side does not take what it asked for."""
-        self._write_until = self.loop.time() + ANSWER_SECONDS
+        """Note since when the other side takes its time for what it asked for."""
+        self._write_until = min(self._write_until, self.loop.time() + ANSWER_SECONDS)
         super().pause_writing()
 
     def resume_writing(self) -> None:
-        """Note that it does."""
-        self._write_until = _NEVER
+        """Note that it has taken what there was; an answer that has an end must get there in its time."""
+        if self.cycle is None or self.cycle.response_complete or self.cycle.chunked_encoding:
+            self._write_until = _NEVER
         super().resume_writing()
+
+    def on_response_complete(self) -> None:
+        """Give what is left of an answer its time, and the next one its own."""
+        is_taken = not self.flow.write_paused and not self.transport.is_closing()
+        self._write_until = _NEVER if is_taken else self.loop.time() + ANSWER_SECONDS
+        super().on_response_complete()
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Close, though not for ever: closing waits until everything has been taken."""
+        self._write_until = self.loop.time() + ANSWER_SECONDS
+        super().timeout_keep_alive_handler()
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what is no request, and close the connection."""

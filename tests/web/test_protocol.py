@@ -35,19 +35,42 @@ async def application(scope: Any, receive: Any, send: Any) -> None:
         size += len(message.get("body", b""))
         more = message.get("more_body", False)
     wanted = scope["path"].lstrip("/")
+    if wanted == "stream":
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        for number in range(1000, -1, -1):
+            await send({"type": "http.response.body", "body": b"x" * 50_000, "more_body": number > 0})
+        return
     if wanted == "headers":
         body = b",".join(name for name, _ in scope["headers"])
     else:
         body = b"x" * int(wanted) if wanted else str(size).encode()
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % len(body))]})
-    await send({"type": "http.response.body", "body": body})
+    step = int(scope["query_string"] or 100_000)
+    for start in range(0, max(1, len(body)), step):
+        more = start + step < len(body)
+        await send({"type": "http.response.body", "body": body[start : start + step], "more_body": more})
+
+
+class Watched(Protocol):
+    """A connection that notes when it had to wait, and how often it could go on."""
+
+    paused_at = 0.0
+    resumed = 0
+
+    def pause_writing(self) -> None:
+        self.paused_at = self.loop.time()
+        super().pause_writing()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self.resumed += 1
 
 
 class Serving:
     """An application on a port of this machine."""
 
     def __init__(self) -> None:
-        config = uvicorn.Config(application, http=Protocol, lifespan="off", log_config=None, access_log=False)
+        config = uvicorn.Config(application, http=Watched, lifespan="off", log_config=None, access_log=False)
         self.server = uvicorn.Server(config)
         self.listening = socket.create_server(("127.0.0.1", 0))
         self.clients: list[socket.socket] = []
@@ -61,8 +84,12 @@ class Serving:
     def connections(self) -> set[Any]:
         return self.server.server_state.connections
 
-    def connect(self) -> socket.socket:
-        client = socket.create_connection(self.listening.getsockname(), timeout=HANG_SECONDS)
+    def connect(self, receive_bytes: int | None = None) -> socket.socket:
+        client = socket.socket()
+        client.settimeout(HANG_SECONDS)
+        if receive_bytes is not None:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
+        client.connect(self.listening.getsockname())
         self.clients.append(client)
         return client
 
@@ -100,6 +127,11 @@ def answer(client: socket.socket) -> tuple[int, dict[str, str], bytes]:
         return status, headers, file.read(int(headers["content-length"]))
 
 
+def send_in_parts(client: socket.socket, data: bytes) -> None:
+    for start in range(0, len(data), 5000):
+        client.sendall(data[start : start + 5000])
+
+
 def is_cut(client: socket.socket) -> bool:
     """Whether the other side has closed the connection; waits for that or for data."""
     try:
@@ -133,8 +165,7 @@ def test_a_head_that_is_too_large_is_refused(serving: Serving, part: str, at_onc
     if at_once:
         client.sendall(head)
     else:
-        for start in range(0, len(head) - 10, 5000):  # never finished
-            client.sendall(head[start : min(start + 5000, len(head) - 10)])
+        send_in_parts(client, head[: protocol.HEAD_BYTES])  # never finished
     status, headers, body = answer(client)
     assert (status, headers["content-type"]) == (431, "application/problem+json")
     assert json.loads(body)["error"] == "too_large"
@@ -154,9 +185,9 @@ def test_a_head_that_is_nearly_too_large_is_read(serving: Serving) -> None:
 CHUNKED = REQUEST + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n"
 BEHIND = {
     "many trailers": b"0\r\n" + b"h: vvv\r\n" * 12_000,
-    "the name of a trailer": b"0\r\n" + b"h" * 100_000,
-    "the value of a trailer": b"0\r\nh: " + b"v" * 100_000,
-    "the extension of a chunk": b"2;" + b"x" * 100_000,
+    "the name of a trailer": b"0\r\n" + b"h" * 40_000,
+    "the value of a trailer": b"0\r\nh: " + b"v" * 40_000,
+    "the extension of a chunk": b"2;" + b"x" * 40_000,
 }
 
 
@@ -164,8 +195,8 @@ BEHIND = {
 def test_what_comes_with_a_body_and_is_none_of_it_is_bounded_as_a_head_is(serving: Serving, name: str) -> None:
     client = serving.connect()
     client.sendall(CHUNKED)
-    for start in range(0, len(BEHIND[name]), 5000):
-        client.sendall(BEHIND[name][start : start + 5000])
+    until(lambda: any(each.cycle and not each._counted_bytes for each in serving.connections), HANG_SECONDS)
+    send_in_parts(client, BEHIND[name][: protocol.HEAD_BYTES])
     status, headers, body = answer(client)
     assert (status, headers["content-type"]) == (431, "application/problem+json")
     assert json.loads(body)["error"] == "too_large"
@@ -241,6 +272,60 @@ def test_who_does_not_take_the_answer_is_cut_off(serving: Serving) -> None:
     assert serving.connections
     serving.sweep(protocol.ANSWER_SECONDS + 5)
     until(lambda: not serving.connections, HANG_SECONDS)
+
+
+def slow_reader(serving: Serving, path: bytes) -> socket.socket:
+    """One who asks for much, and of whose answer a part waits."""
+    client = serving.connect(receive_bytes=4096)
+    client.sendall(b"GET /" + path + b" HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    until(lambda: any(each.flow.write_paused for each in serving.connections), HANG_SECONDS)
+    return client
+
+
+def take_a_little(serving: Serving, client: socket.socket) -> None:
+    """Take as much as lets the other side go on, and then nothing until it waits again."""
+    (connection,) = serving.connections
+    resumed = connection.resumed
+    until(lambda: client.recv(2**16) and connection.resumed > resumed, HANG_SECONDS)
+    until(lambda: connection.flow.write_paused, HANG_SECONDS)
+
+
+def test_a_little_of_the_answer_now_and_then_does_not_help(serving: Serving) -> None:
+    client = slow_reader(serving, b"50000000")
+    for _ in range(3):
+        take_a_little(serving, client)
+    serving.sweep(protocol.ANSWER_SECONDS - 5)
+    assert serving.connections
+    take_a_little(serving, client)
+    (connection,) = serving.connections
+    assert connection._write_until - connection.paused_at < protocol.ANSWER_SECONDS
+    serving.sweep(protocol.ANSWER_SECONDS + 5)
+    until(lambda: not serving.connections, HANG_SECONDS)
+
+
+def test_of_a_stream_each_part_has_its_time(serving: Serving) -> None:
+    client = slow_reader(serving, b"stream")
+    take_a_little(serving, client)
+    (connection,) = serving.connections
+    assert connection._write_until - connection.paused_at >= protocol.ANSWER_SECONDS
+    serving.sweep(protocol.ANSWER_SECONDS + 5)
+    until(lambda: not serving.connections, HANG_SECONDS)
+
+
+def test_who_asked_to_close_and_takes_nothing_is_cut_off(serving: Serving) -> None:
+    client = serving.connect(receive_bytes=4096)
+    client.sendall(b"GET /5000000?5000000 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+    until(lambda: any(each.transport.is_closing() for each in serving.connections), HANG_SECONDS)
+    serving.sweep(protocol.ANSWER_SECONDS + 5)
+    until(lambda: not serving.connections, HANG_SECONDS)
+
+
+def test_who_has_taken_a_large_answer_may_ask_for_the_next(serving: Serving) -> None:
+    client = serving.connect()
+    for _ in range(3):
+        client.sendall(b"GET /5000000 HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert len(answer(client)[2]) == 5_000_000
+        until(lambda: all(each._write_until == float("inf") for each in serving.connections), HANG_SECONDS)
 
 
 def test_there_are_only_so_many_connections(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
