@@ -6,6 +6,7 @@ Invariants:
   does anybody wait, a moment.
 - It is opened by one thread at a time, and tried again after a bounded, growing delay.  What was just opened is not
   opened anew: an error has to come back before it counts.
+- What is wrong with it is logged once, until it is opened anew: those who ask are not told.
 - Threads that still use what was open before are not disturbed: it is closed when the next is replaced in turn.
 """
 
@@ -23,6 +24,7 @@ from bigchaindb.node.queries import Queries
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from bigchaindb.exceptions import BigchainDBError
     from bigchaindb.node.node import Node
 
 __all__ = ["Ledger"]
@@ -31,6 +33,7 @@ _FIRST_RETRY_SECONDS: Final = 0.1
 _LAST_RETRY_SECONDS: Final = 2.0
 _REST_SECONDS: Final = 5.0
 _PATIENCE_SECONDS: Final = 0.5
+_MOST_TOLD: Final = 20
 _OPENING: Final = StorageUnavailable("the database is being opened; ask again in a moment")
 
 _log = logging.getLogger(__name__)
@@ -55,6 +58,7 @@ class Ledger:
         self._retry_at = 0.0
         self._retry_seconds = _FIRST_RETRY_SECONDS
         self._problem: StorageUnavailable = _OPENING
+        self._told: set[str] = set()
 
     @property
     def node(self) -> Node:
@@ -76,9 +80,18 @@ class Ledger:
         """Return the same for somebody who would wait too long for others, with a connection of its own."""
         return Ledger(self._open)
 
-    def doubt(self) -> None:
-        """Say that the database has failed somebody, so that it is opened anew for whoever comes next."""
+    def doubt(self, error: BigchainDBError | None = None) -> None:
+        """Say that the database has failed somebody, so that it is opened anew for whoever comes next.
+
+        Args:
+            error: what to log, if it was not.
+        """
         self._doubted = True
+        message = str(error or self._problem)
+        # There are not many, unless they say each time something else.
+        if message not in {str(self._problem), *self._told} and len(self._told) < _MOST_TOLD:
+            self._told.add(message)
+            _log.warning("database fails: %s", message)
 
     def close(self) -> None:
         """Release the database."""
@@ -123,6 +136,7 @@ class Ledger:
             _log.info("database is back")
         self._replace(_Opened(node, Queries(node)))
         self._doubted = False
+        self._told.clear()
         self._retry_at = time.monotonic() + _REST_SECONDS
         self._retry_seconds = _FIRST_RETRY_SECONDS
 

@@ -106,8 +106,8 @@ class Metrics:
                 with self.storage("read"):
                     self._look(ledger.node)
                 self._up.set(1)
-            except (StorageError, LedgerError):
-                ledger.doubt()
+            except (StorageError, LedgerError) as error:
+                ledger.doubt(error)
                 self._up.set(0)
             return generate_latest(self.registry)
 

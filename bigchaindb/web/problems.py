@@ -4,7 +4,8 @@ Invariants:
 
 - Every answer with a status from 400 on, whoever made it, is `application/problem+json` with `status`, `error`,
   `message` and `field`.
-- What was not foreseen is a 500 that tells nothing of the inside; the log has the rest.
+- What was not foreseen is a 500 that tells nothing of the inside, and a database that fails a 503 that tells nothing of
+  where it is; the log has the rest.
 """
 
 from __future__ import annotations
@@ -80,6 +81,7 @@ NAMES: Final[Mapping[int, str]] = {
 }
 """What `error` is called where only the status says what is wrong."""
 
+_AWAY: Final = "the ledger's database is away or busy; try again in a moment"
 _INTERNAL: Final = "something went wrong inside the node; its log says what"
 
 
@@ -127,6 +129,8 @@ def problem_of(error: BigchainDBError) -> dict[str, Any]:
     """Return the problem that an exception of the ledger stands for."""
     for kind, status, name in _TABLE:
         if isinstance(error, kind):
+            if status == HTTPStatus.SERVICE_UNAVAILABLE:
+                return members(status, _AWAY, None, name)
             problem = members(status, str(error), error.field, name)
             return {**problem, "rival": error.rival} if isinstance(error, DoubleSpend) else problem
     return members(HTTPStatus.INTERNAL_SERVER_ERROR, _INTERNAL)
@@ -148,11 +152,11 @@ def add_handlers(app: FastAPI) -> None:
 
 async def _on_ledger_error(request: Request, error: Exception) -> Problem:
     assert isinstance(error, BigchainDBError)  # noqa: S101 - registered for it
-    if isinstance(error, StorageError):
-        request.app.state.ledger.doubt()
     problem = problem_of(error)
-    is_away = problem["status"] == HTTPStatus.SERVICE_UNAVAILABLE
-    return Problem(problem, {"Retry-After": str(RETRY_SECONDS)} if is_away else {})
+    if problem["status"] != HTTPStatus.SERVICE_UNAVAILABLE:
+        return Problem(problem)
+    request.app.state.ledger.doubt(error)
+    return Problem(problem, {"Retry-After": str(RETRY_SECONDS)})
 
 
 async def _on_problem(_: Request, error: Exception) -> Problem:

@@ -104,6 +104,39 @@ def test_what_was_doubted_is_opened_anew_and_the_old_one_serves_who_still_uses_i
             node.storage.genesis()
 
 
+def test_what_is_wrong_is_logged_once_until_it_is_opened_anew(
+    opening: Opening, now: Callable[[float], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "bigchaindb")
+    ledger = Ledger(opening)
+    for tick in (1, 2, 10):
+        now(tick)
+        _ = ledger.node
+        for _ in range(3):
+            ledger.doubt(StorageUnavailable("/the/path: busy"))
+            ledger.doubt(LedgerError("another ledger"))
+    told = ["database fails: /the/path: busy", "database fails: another ledger"]
+    assert caplog.messages == told * 2
+    caplog.clear()
+    for number in range(100):
+        ledger.doubt(StorageUnavailable(f"always something else: {number}"))
+    assert len(caplog.messages) < 20
+    ledger.close()
+
+
+def test_that_it_is_away_is_logged_once(
+    opening: Opening, now: Callable[[float], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    ledger = Ledger(opening)
+    opening.error = StorageUnavailable("no connection")
+    for tick in range(5):
+        now(10 * tick)
+        with pytest.raises(StorageUnavailable) as caught:
+            _ = ledger.node
+        ledger.doubt(caught.value)
+    assert caplog.messages == ["database is away: no connection"]
+
+
 def test_while_it_cannot_be_opened_anew_nobody_gets_the_old_one(opening: Opening, now: Callable[[float], None]) -> None:
     ledger = Ledger(opening)
     _ = ledger.node

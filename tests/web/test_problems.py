@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bigchaindb import exceptions
-from bigchaindb.exceptions import BigchainDBError, DoubleSpend, StorageUnavailable
+from bigchaindb.exceptions import BigchainDBError, DoubleSpend, InvalidValue, StorageUnavailable
 from bigchaindb.storage.sqlite import SqliteStorage
 from bigchaindb.web.problems import problem_of
 from tests.web.api import ROOT, Api, problem
@@ -53,6 +53,10 @@ def test_every_error_of_the_ledger_is_a_problem(kind: type[BigchainDBError]) -> 
         # Nothing that a request can cause: what it says is not for others.
         assert told["status"] in {409, 500}
         assert (told["status"] == 500) is ("the message" not in told["message"])
+    elif expected == 503:
+        # Where the database is, and what it says, is not for others either.
+        assert (told["status"], told["error"], told["field"]) == (503, "unavailable", None)
+        assert "the message" not in told["message"]
     else:
         assert told["status"] == expected
         assert told["message"] == "the message"
@@ -65,7 +69,29 @@ def test_a_double_spend_names_the_rival() -> None:
 
 
 def test_a_message_is_text_whatever_it_quotes() -> None:
-    assert problem_of(StorageUnavailable("\ud800"))["message"] == "\\ud800"
+    assert problem_of(InvalidValue("\ud800"))["message"] == "\\ud800"
+
+
+def test_strangers_are_not_told_where_the_database_is(
+    api: Api, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise StorageUnavailable(f"{tmp_path}/ledger.sqlite: the ledger cannot be used now")
+
+    monkeypatch.setattr(SqliteStorage, "waiting", fail)
+    monkeypatch.setattr(SqliteStorage, "append_backlog", fail)
+    monkeypatch.setattr(SqliteStorage, "outputs_of", fail)
+    tx = api.node.create("alice")
+    for answer in (
+        api.get(f"transactions/{tx['id']}"),
+        api.get("statuses", transaction_id=tx["id"]),
+        api.get("outputs", public_key=tx["transaction"]["conditions"][0]["new_owners"][0]),
+        api.post("transactions", tx),
+        api.post("transactions/batch", [tx]),
+    ):
+        assert problem(answer) == (503, "unavailable", None)
+        assert str(tmp_path) not in answer.text
+    assert str(tmp_path) in caplog.text
 
 
 @pytest.mark.parametrize("path", ["/nope", f"{ROOT}/nope", f"{ROOT}/transactions/", f"{ROOT}/blocks/a/b", "//", "/%00"])
