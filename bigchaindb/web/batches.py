@@ -5,7 +5,9 @@ A JSON text takes up to twenty times its size once it is parsed, so of a large o
 Invariants:
 
 - What is returned, joined by commas and put into brackets, says the same as the text that was given.
-- Whether an item is well formed and strict is not decided here: each is read by itself afterwards.
+- Whether an item is JSON at all, and strict, is not decided here, nor how large or deep it may be: each is read, and
+  refused, by itself afterwards.  Only of what cannot be taken apart is nothing taken.
+- Most items are measured by a parser in C; those that it cannot follow, at a cost that is bounded for a batch.
 """
 
 from __future__ import annotations
@@ -21,13 +23,20 @@ __all__ = ["MAX_BATCH", "split_batch"]
 
 MAX_BATCH: Final = 1_000
 
-_BLANK: Final = re.compile(r"[ \t\n\r]*")
-_decoder: Final = json.JSONDecoder()
+_BLANK: Final = re.compile(r"[ \t\n\r]*+")
+# Numbers are not made of what looks like some: Python would refuse very long ones.
+_decoder: Final = json.JSONDecoder(parse_int=str, parse_float=str)
 # Nearly all are within the first; a larger one is looked for in larger parts.
 _FIRST_WINDOW: Final = 16 * 1024
 _GROWTH: Final = 8
 
 _BEHIND_ITEM: Final = frozenset(" \t\n\r,]")
+
+# What is possessive (`*+`, `++`) is not looked at twice.
+_STRING: Final = r'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
+_SCALAR: Final = re.compile(rf'{_STRING}|[^\[\]{{}}", \t\n\r]++', re.DOTALL)
+_UP_TO_BRACKET: Final = re.compile(rf'(?:[^\[\]{{}}"]++|{_STRING})*+([\[\]{{}}])', re.DOTALL)
+_MOST_BRACKETS: Final = 100_000
 
 
 def split_batch(body: bytes, most_characters: int) -> list[str]:
@@ -35,10 +44,10 @@ def split_batch(body: bytes, most_characters: int) -> list[str]:
 
     Args:
         body: JSON as UTF-8.
-        most_characters: how long an item may be.
+        most_characters: how long an item is that is worth parsing.
 
     Raises:
-        ProblemError: it is no array, has none or too many items, or one of them is too long.
+        ProblemError: it is no array, has none or too many items, or cannot be taken apart.
     """
     try:
         text = body.decode()
@@ -48,12 +57,13 @@ def split_batch(body: bytes, most_characters: int) -> list[str]:
     if not text.startswith("[", place):
         raise _malformed("must be a list of transactions")
     items: list[str] = []
+    counter = _Counter()
     place = _after_blanks(text, place + 1)
     while True:
         if len(items) == MAX_BATCH:
             message = f"the batch has more than {MAX_BATCH} transactions"
             raise ProblemError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, message, field="document")
-        end = _end_of_item(text, place, most_characters, len(items))
+        end = _parsed_end(text, place, most_characters) or counter.end(text, place)
         items.append(text[place:end])
         place = _after_blanks(text, end)
         if text.startswith(",", place):
@@ -64,24 +74,54 @@ def split_batch(body: bytes, most_characters: int) -> list[str]:
         return items
 
 
-def _end_of_item(text: str, start: int, most: int, number: int) -> int:
+def _parsed_end(text: str, start: int, most: int) -> int | None:
+    """Return where an item ends, or None if the parser cannot say."""
     window = _FIRST_WINDOW
     while True:
         part = text[start : start + min(window, most + 1)]
         is_all = start + len(part) == len(text)
         try:
             _, size = _decoder.raw_decode(part)
-        except (ValueError, RecursionError) as error:
-            if is_all or isinstance(error, RecursionError):
-                raise _malformed(f"[{number}]: is no JSON: {error}") from error
+        except RecursionError:
+            return None
+        except ValueError:
+            pass  # it may go on behind the window
         else:
-            # A number may go on behind the window, which may also end within it, as in 1e|5.
-            if is_all or part[size : size + 1] in _BEHIND_ITEM:
+            # A number may go on there too, or within the window, as in 1e|5.
+            if part[size : size + 1] in _BEHIND_ITEM:
                 return start + size
-        if len(part) > most:
-            message = f"document[{number}]: has more than {most} characters, or is no JSON"
-            raise ProblemError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, message, field=f"document[{number}]")
+        if is_all or len(part) > most:
+            return None
         window *= _GROWTH
+
+
+class _Counter:
+    """Finds ends by counting brackets, up to a number of them."""
+
+    def __init__(self) -> None:
+        self._left = _MOST_BRACKETS
+
+    def end(self, text: str, start: int) -> int:
+        """Return where an item ends."""
+        if not text.startswith(("[", "{"), start):
+            return _found(_SCALAR, text, start, start).end()
+        depth, place = 0, start
+        while True:
+            found = _found(_UP_TO_BRACKET, text, place, start)
+            depth, place = depth + (1 if found[1] in "[{" else -1), found.end()
+            if not depth:
+                return place
+            self._left -= 1
+            if self._left < 0:
+                message = f"document: has more than {_MOST_BRACKETS} brackets in what is too large, too deep or no JSON"
+                raise ProblemError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, message, field="document")
+
+
+def _found(pattern: re.Pattern[str], text: str, place: int, start: int) -> re.Match[str]:
+    found = pattern.match(text, place)
+    if found is None:
+        raise _malformed(f"is no JSON: what begins at character {start} has no end")
+    return found
 
 
 def _after_blanks(text: str, place: int) -> int:
@@ -90,6 +130,4 @@ def _after_blanks(text: str, place: int) -> int:
 
 
 def _malformed(problem: str) -> ProblemError:
-    return ProblemError(
-        HTTPStatus.BAD_REQUEST, f"document{'' if problem.startswith('[') else ': '}{problem}", field="document"
-    )
+    return ProblemError(HTTPStatus.BAD_REQUEST, f"document: {problem}", field="document")

@@ -4,7 +4,8 @@ Invariants:
 
 - A transaction is accepted only when it is durable, as `Node.write` has it; what is refused was not stored.
 - What is valid already is not stored again, so nobody fills the backlog by repeating it.
-- No more is taken while the backlog is full; what is asked for then costs no signature check.
+- No more is taken while the backlog is full; what is asked for then costs no signature check.  Only what will wait
+  counts: not junk, and not what waits already or is valid.
 - One thread parses, a bounded number of bytes at a time: JSON takes twenty times the memory once it is parsed.
 """
 
@@ -16,7 +17,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from bigchaindb import canonical
-from bigchaindb.exceptions import BigchainDBError, InvalidValue, StorageError
+from bigchaindb.exceptions import BigchainDBError, InvalidValue, StorageError, TransactionTooLarge
 from bigchaindb.model.shape import is_hash
 from bigchaindb.model.status import Status
 from bigchaindb.model.transaction import Transaction
@@ -65,12 +66,14 @@ class Sent:
         split: returns the texts in it, each to become a transaction; may raise why there are none.
         read: makes a transaction of a text, or raises why it is none.
         with_text: whether the verdicts are to have the texts.
+        most_bytes: how large each text may be; None where that was looked at.
     """
 
     size_bytes: int
     split: Callable[[], Sequence[str]]
     read: Callable[[str, Node], Transaction]
     with_text: bool = False
+    most_bytes: int | None = None
 
 
 def read_transaction(text: str, node: Node) -> Transaction:
@@ -91,6 +94,7 @@ class Intake:
         self._metrics = metrics
         self._most_waiting = most_waiting
         self._waiting = 0
+        self._stored = 0
         self._look_at = 0.0
         self._rounds: Rounds[Sent, list[Verdict] | Refusal] = Rounds(
             self._take_in, most=_AT_ONCE_BYTES, weigh=lambda sent: sent.size_bytes
@@ -117,7 +121,7 @@ class Intake:
         size = 0
         for request in requests:
             try:
-                texts = self._admitted(request, node)
+                texts = self._admitted(request, node, len(pending))
             except StorageError:
                 raise
             except (BigchainDBError, ProblemError) as refusal:
@@ -138,25 +142,44 @@ class Intake:
         self._write(node, pending)
         return answers
 
-    def _admitted(self, request: Sent, node: Node) -> Sequence[str]:
-        """Return the texts in a request, unless the backlog has no room for so many."""
-        room = self._room(node)
+    def _admitted(self, request: Sent, node: Node, pending: int) -> Sequence[str]:
+        """Return the texts in a request, unless the backlog has no room for so many beside those that are pending."""
+        room = self._room(node, pending + 1) - pending
         texts = request.split() if room > 0 else ()
-        if not texts or len(texts) > room:
+        new = len(texts)
+        if new > room > 0:
+            room = self._room(node, pending + new) - pending
+            new = self._count_new(request, texts, node)
+            if new > self._most_waiting:
+                message = f"{new} transactions of the batch would wait; this node lets {self._most_waiting} wait"
+                raise ProblemError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, message, field="document")
+        if new > room or room <= 0:
             raise ProblemError(
                 HTTPStatus.TOO_MANY_REQUESTS,
                 f"{self._most_waiting} transactions or more would wait to be decided; try again later",
                 headers={"Retry-After": str(_RETRY_SECONDS)},
             )
-        self._waiting += len(texts)
         return texts
 
-    def _room(self, node: Node) -> int:
-        """Return how many transactions the backlog has room for; what was taken since it was counted is counted in."""
+    def _count_new(self, request: Sent, texts: Sequence[str], node: Node) -> int:
+        """Return how many texts are transactions that neither wait nor are decided."""
+        read = (_read(request, text, node) for text in texts)
+        ids = {item.hash: item.id for item in read if isinstance(item, Transaction)}
+        statuses = self._ledger.queries.statuses(list(ids.values()))
+        return sum(statuses[txid] in {Status.UNKNOWN, Status.REJECTED} for txid in ids.values())
+
+    def _room(self, node: Node, wanted: int) -> int:
+        """Return how many transactions the backlog has room for.
+
+        They are counted once in a while, and anew where less than is wanted seems to be left: what was stored meanwhile
+        counts in full, though some of it may have been waiting before.
+        """
         now = time.monotonic()
-        if now >= self._look_at:
-            self._waiting = node.storage.backlog_size()
-            self._look_at = now + _DEPTH_SECONDS
+        room = self._most_waiting - self._waiting - self._stored
+        if now < self._look_at and (room >= wanted or not self._stored):
+            return room
+        self._waiting, self._stored = node.storage.backlog_size(), 0
+        self._look_at = now + _DEPTH_SECONDS
         return self._most_waiting - self._waiting
 
     def _write(self, node: Node, pending: Sequence[_Pending]) -> None:
@@ -167,8 +190,10 @@ class Intake:
         errors = node.validate(transactions)
         sound = [t for t, error in zip(transactions, errors, strict=True) if error is None]
         valid = set(self._ledger.queries.valid([t.id for t in sound]))
+        stored = list({t.hash: t for t in sound if t.id not in valid}.values())
         with self._metrics.storage("write"):
-            node.store(list({t.hash: t for t in sound if t.id not in valid}.values()))
+            node.store(stored)
+        self._stored += len(stored)
         for item, error in zip(pending, errors, strict=True):
             t = item.transaction
             status = Status.UNKNOWN if error else Status.VALID if t.id in valid else Status.BACKLOG
@@ -189,6 +214,10 @@ _NO_VERDICT: Final = Verdict(None, Status.UNKNOWN)
 
 
 def _read(request: Sent, text: str, node: Node) -> Transaction | Verdict:
+    if request.most_bytes is not None and len(text.encode()) > request.most_bytes:
+        # As if it had come alone.
+        error = TransactionTooLarge(f"the body has more than {request.most_bytes} bytes")
+        return Verdict(None, Status.UNKNOWN, error)
     try:
         return request.read(text, node)
     except StorageError:

@@ -170,7 +170,7 @@ async def post_batch(request: Request) -> Response:
     shared = shared_of(request)
     most_bytes = BODY_ROOM * shared.settings.transaction_bytes
     async with shared.bodies.of(request, max(_BATCH_BYTES, most_bytes)) as body:
-        sent = Sent(len(body), lambda: split_batch(body, most_bytes), read_transaction)
+        sent = Sent(len(body), lambda: split_batch(body, most_bytes), read_transaction, most_bytes=most_bytes)
         verdicts = await shared.intake.submit(sent)
     code = HTTPStatus.MULTI_STATUS if any(v.error for v in verdicts) else HTTPStatus.ACCEPTED
     return JsonText(f'{{"items":[{",".join(_item(request, v) for v in verdicts)}]}}', code)

@@ -269,10 +269,42 @@ def test_when_the_backlog_is_full_nothing_more_is_taken_for_a_while(small: Api) 
 
 
 def test_a_batch_that_does_not_fit_is_not_taken_in_part(small: Api) -> None:
+    first, *assets = (small.node.create("alice", payload={"n": n}) for n in range(4))
+    assert small.post("transactions", first).status_code == 202
+    answer = small.post("transactions/batch", assets)
+    assert problem(answer) == (429, "backlog_full", None)
+    assert int(answer.headers["retry-after"]) > 0
+    assert texts(small) == {first["id"]}
+    assert small.post("transactions/batch", assets[:2]).status_code == 202
+
+
+def test_a_batch_that_could_never_fit_is_not_told_to_try_again(small: Api) -> None:
     assets = [small.node.create("alice", payload={"n": n}) for n in range(4)]
-    assert problem(small.post("transactions/batch", assets)) == (429, "backlog_full", None)
+    answer = small.post("transactions/batch", assets)
+    assert problem(answer) == (413, "too_large", "document")
+    assert "retry-after" not in answer.headers
     assert texts(small) == set()
     assert small.post("transactions/batch", assets[:3]).status_code == 202
+
+
+def test_what_will_not_wait_takes_nobody_the_room_to_wait(small: Api) -> None:
+    valid = small.node.settle(small.node.create("alice", payload={"n": "valid"}))
+    bad = changed(small.node.create("alice", payload={"n": "bad"}), "id", UNKNOWN)
+    first, *assets = (small.node.create("alice", payload={"n": n}) for n in range(3))
+    for junk in ([0] * 50, [valid] * 50, [bad] * 50, [first] * 50, [first, 0, valid, bad] * 50):
+        answer = small.post("transactions/batch", junk)
+        assert answer.status_code in {202, 207}
+        assert len(answer.json()["items"]) == len(junk)
+    assert small.post("transactions/batch", assets).status_code == 202
+    assert texts(small) == {first["id"], *(asset["id"] for asset in assets)}
+
+
+def test_what_comes_at_the_same_time_fits_together_or_not_at_all(small: Api) -> None:
+    assets = [small.node.create("alice", payload={"n": n}) for n in range(4)]
+    url = f"http://localhost{ROOT}/transactions/batch"
+    answers = small.send(*(httpx.Request("POST", url, json=part) for part in (assets[:2], assets[2:])))
+    assert sorted(answer.status_code for answer in answers) == [202, 429]
+    assert len(texts(small)) == 2
 
 
 # --- waiting for the decision ------------------------------------------------------------------------------
@@ -382,6 +414,33 @@ def test_a_batch_has_at_most_a_thousand(api: Api) -> None:
 @pytest.mark.parametrize("body", ["[]", "{}", "null", "1", '"x"', "[", "[1] 2", "[1,]", "[1 2]", "\xff"])
 def test_a_batch_is_a_list(api: Api, body: str) -> None:
     assert problem(api.post_text("transactions/batch", body.encode("latin-1"))) == (400, "malformed", "document")
+
+
+ALONE = {
+    "a number that Python would not read": "9" * 5_000,
+    "one within a document": f'{{"a": {"9" * 5_000}}}',
+    "nesting that Python would not follow": "[" * 2_000 + "]" * 2_000,
+    "no JSON": '{"a" 1}',
+    "no JSON at all": "x",
+    "NaN": "NaN",
+    "a key that is there twice": '{"a": 1, "a": 1}',
+    "a body that would be too large": json.dumps({"a": "x" * 2**20}),
+    "nothing that is a transaction": "0",
+}
+
+
+@pytest.mark.parametrize("name", ALONE)
+def test_an_item_is_refused_as_it_would_be_alone_and_its_neighbours_are_not(api: Api, name: str) -> None:
+    alone = api.post_text("transactions", ALONE[name])
+    tx = api.node.create("alice")
+    body = f"[{json.dumps(tx)}, {ALONE[name]}, {json.dumps(tx)}]"
+    answer = api.post_text("transactions/batch", body)
+    assert answer.status_code == 207
+    first, item, last = answer.json()["items"]
+    assert first["status"] == last["status"] == 202
+    assert item == {"id": None, **alone.json()}
+    for words in ("set_int_max_str_digits", "recursion"):
+        assert words not in answer.text
 
 
 def test_a_large_batch_is_worked_on_in_parts_and_answered_as_one(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
