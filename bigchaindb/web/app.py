@@ -7,17 +7,18 @@ from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from fastapi import FastAPI
-from starlette.middleware.cors import CORSMiddleware
 
 from bigchaindb.version import __version__
 from bigchaindb.web import about, assets, blocks, metrics, outputs, reference, statuses, streams, transactions
 from bigchaindb.web.backpressure import Backpressure
+from bigchaindb.web.cors import OtherOrigins
 from bigchaindb.web.description import DESCRIPTION, Operations, describe
 from bigchaindb.web.explorer.site import MOUNTED_AT, create_explorer
 from bigchaindb.web.feed import Feed
 from bigchaindb.web.lane import TransactionLane
 from bigchaindb.web.parameters import KnownParameters
 from bigchaindb.web.problems import add_handlers
+from bigchaindb.web.protocol import COUNT
 from bigchaindb.web.state import API, Shared
 
 if TYPE_CHECKING:
@@ -66,15 +67,9 @@ def create_app(ledger: Ledger, settings: WebSettings) -> FastAPI:
     add_handlers(app)
     app.add_middleware(KnownParameters, operations=app.state.operations)
     app.add_middleware(Backpressure)
-    app.add_middleware(metrics.CountRequests, metrics=app.state.metrics)
     if settings.cors_origins:
-        app.add_middleware(
-            CORSMiddleware,
-            allow_origins=settings.cors_origins,
-            allow_methods=["GET", "POST"],
-            allow_headers=["Authorization", "Content-Type", "Last-Event-ID"],
-            expose_headers=["Location", "Retry-After"],
-        )
+        app.add_middleware(OtherOrigins, origins=settings.cors_origins)
+    app.add_middleware(metrics.CountRequests, metrics=app.state.metrics)
     app.router.routes.insert(0, TransactionLane(app.state.shared))
     app.include_router(about.root)
     app.include_router(metrics.root)
@@ -87,9 +82,10 @@ def create_app(ledger: Ledger, settings: WebSettings) -> FastAPI:
 
 
 @asynccontextmanager
-async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+async def _lifespan(app: FastAPI) -> AsyncIterator[dict[str, object]]:
     app.state.feed.start()
-    yield
+    # For answers that are given before anything gets here.
+    yield {COUNT: app.state.metrics.count_request}
     await app.state.feed.stop()
 
 

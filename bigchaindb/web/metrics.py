@@ -40,6 +40,12 @@ __all__ = ["CountRequests", "Metrics", "root"]
 _PROCESSES: Final = ("builder", "voter", "web")
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "OPTIONS"})
 _OTHER: Final = "other"
+# What begins an answer, and its status where none is said.
+_BEGINNINGS: Final = {
+    "http.response.start": 200,
+    "websocket.http.response.start": 200,
+    "websocket.accept": 101,
+}
 _AT_ONCE: Final = 250
 _MOST: Final = 2_000
 _MAX_OPEN: Final = 1_000
@@ -171,13 +177,14 @@ class CountRequests:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle a request."""
-        if scope["type"] != "http":
+        if scope["type"] not in {"http", "websocket"}:
             await self._app(scope, receive, send)
             return
 
         async def sending(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                self._metrics.count_request(scope["method"], message["status"])
+            if message["type"] in _BEGINNINGS:
+                status = message.get("status") or _BEGINNINGS[message["type"]]
+                self._metrics.count_request(scope.get("method", "GET"), status)
             await send(message)
 
         await self._app(scope, receive, sending)

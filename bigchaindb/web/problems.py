@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
     from starlette.requests import Request
 
-__all__ = ["NAMES", "Problem", "ProblemError", "add_handlers", "members", "problem_of"]
+__all__ = ["INTERNAL", "NAMES", "NOWHERE", "Problem", "ProblemError", "add_handlers", "members", "problem_of"]
 
 RETRY_SECONDS: Final = 1
 
@@ -82,7 +82,8 @@ NAMES: Final[Mapping[int, str]] = {
 """What `error` is called where only the status says what is wrong."""
 
 _AWAY: Final = "the ledger's database is away or busy; try again in a moment"
-_INTERNAL: Final = "something went wrong inside the node; its log says what"
+INTERNAL: Final = "something went wrong inside the node; its log says what"
+NOWHERE: Final = "there is nothing at this address"
 
 
 class ProblemError(Exception):
@@ -133,7 +134,7 @@ def problem_of(error: BigchainDBError) -> dict[str, Any]:
                 return members(status, _AWAY, None, name)
             problem = members(status, str(error), error.field, name)
             return {**problem, "rival": error.rival} if isinstance(error, DoubleSpend) else problem
-    return members(HTTPStatus.INTERNAL_SERVER_ERROR, _INTERNAL)
+    return members(HTTPStatus.INTERNAL_SERVER_ERROR, INTERNAL)
 
 
 def _clean(message: str) -> str:
@@ -188,7 +189,7 @@ async def _on_http_exception(request: Request, error: Exception) -> Problem:
     headers = dict(error.headers or {})
     message = error.detail
     if error.status_code == HTTPStatus.NOT_FOUND:
-        message = "there is nothing at this address"
+        message = NOWHERE
     elif error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         # Each of the framework's routes knows only what it does itself.
         headers["Allow"] = ", ".join(request.app.state.operations().methods(request.url.path)) or headers.get(
@@ -200,4 +201,4 @@ async def _on_http_exception(request: Request, error: Exception) -> Problem:
 
 
 async def _on_anything(_: Request, _error: Exception) -> Problem:
-    return Problem(members(HTTPStatus.INTERNAL_SERVER_ERROR, _INTERNAL))
+    return Problem(members(HTTPStatus.INTERNAL_SERVER_ERROR, INTERNAL))

@@ -25,15 +25,26 @@ from bigchaindb.web.problems import members
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
-__all__ = ["BODY_SECONDS", "HEAD_BYTES", "HEAD_SECONDS", "MAX_CONNECTIONS", "Protocol", "sweep"]
+__all__ = [
+    "BODY_SECONDS",
+    "COUNT",
+    "HEAD_BYTES",
+    "HEAD_SECONDS",
+    "MAX_CONNECTIONS",
+    "Protocol",
+    "count_answer",
+    "sweep",
+]
 
 HEAD_BYTES: Final = 32 * 1024
 HEAD_SECONDS: Final = 20.0
 BODY_SECONDS: Final = 60.0
 ANSWER_SECONDS: Final = 60.0
 MAX_CONNECTIONS: Final = 2_000
+COUNT: Final = "count"
+"""Under this name the state of the application has what counts answers, by method and status."""
 
 _SYSTEM_BUFFER_BYTES: Final = 256 * 1024
 _NEVER: Final = float("inf")
@@ -157,7 +168,15 @@ class Protocol(HttpToolsProtocol):
         # In the middle of an answer it would be taken for a part of that.
         if self.cycle is None or not self.cycle.response_started or self.cycle.response_complete:
             self.transport.write(head.encode() + body)
+            count_answer(self.app_state, "", status)
         self.transport.close()
+
+
+def count_answer(app_state: Mapping[str, Any], method: str, status: int) -> None:
+    """Count an answer that the application knows nothing of; an empty method is one that could not be read."""
+    count: Callable[[str, int], None] | None = app_state.get(COUNT)
+    if count is not None:
+        count(method, status)
 
 
 def sweep(connections: Iterable[Any], now: float) -> None:

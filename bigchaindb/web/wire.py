@@ -9,22 +9,29 @@ Invariants:
   not fit waits in the application.  Of the pings that could not be answered, only the last one is (RFC 6455, 5.5.3).
 - A reader who takes nothing for `SLOW_SECONDS` of what waits for it is dropped, with close code 1013 as far as it still
   listens, whether there is more to tell it or not.
+- A handshake that is refused, whoever refuses it, is answered as every other error.
 - A peer that is silent for `SILENCE_SECONDS` although it is pinged is gone.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
 from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.server import ServerProtocol
+
+from bigchaindb.web.problems import INTERNAL, NAMES, NOWHERE, members
+from bigchaindb.web.protocol import count_answer
 
 if TYPE_CHECKING:
-    from collections.abc import MutableMapping
+    from collections.abc import Mapping, MutableMapping
 
-    from websockets.http11 import Request
+    from websockets.http11 import Request, Response
 
 __all__ = ["EXTENSION", "MESSAGE_BYTES", "PING_SECONDS", "SILENCE_SECONDS", "SLOW_SECONDS", "TRY_AGAIN_LATER", "Wire"]
 
@@ -42,6 +49,30 @@ _SYSTEM_BUFFER_BYTES: Final = 64 * 1024
 _PONG: Final = b"\x8a"
 
 
+class _Handshake(ServerProtocol):
+    """One side of a WebSocket, which refuses as the rest of the server does."""
+
+    def __init__(self, app_state: Mapping[str, Any], **kwargs: Any) -> None:
+        """Count refusals with what the application's state has for that."""
+        super().__init__(**kwargs)
+        self._app_state = app_state
+
+    def reject(self, status: int, text: str) -> Response:
+        """Return the answer that refuses a handshake."""
+        message = text.partition("\n")[0]
+        if status == HTTPStatus.FORBIDDEN and not message:
+            # So uvicorn puts it that the application has nothing at an address.
+            status, message = HTTPStatus.NOT_FOUND, NOWHERE
+        elif status == HTTPStatus.INTERNAL_SERVER_ERROR:
+            message = INTERNAL
+        count_answer(self._app_state, "" if status == HTTPStatus.METHOD_NOT_ALLOWED else "GET", status)
+        problem = members(status, message, error=NAMES.get(status, "refused"))
+        response = super().reject(status, json.dumps(problem))
+        del response.headers["Content-Type"]
+        response.headers["Content-Type"] = "application/problem+json"
+        return response
+
+
 class Wire(WebSocketsSansIOProtocol):
     """One WebSocket."""
 
@@ -49,6 +80,11 @@ class Wire(WebSocketsSansIOProtocol):
     _end: asyncio.TimerHandle | None = None
     _pong: bytes = b""
     _heard_at: float = 0.0
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Make what uvicorn makes for each WebSocket."""
+        super().__init__(*args, **kwargs)
+        self.conn = _Handshake(self.app_state, max_size=self.config.ws_max_size, logger=self.conn.logger)
 
     # --- the other side --------------------------------------------------------------------------------------
 

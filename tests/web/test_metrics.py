@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import socket
 from typing import TYPE_CHECKING, Any
 
+import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
 from bigchaindb.exceptions import StorageUnavailable
@@ -12,9 +14,12 @@ from bigchaindb.model.transaction import Transaction
 from bigchaindb.node.counters import add, restarts_of
 from bigchaindb.storage.records import NewTransaction
 from bigchaindb.storage.sqlite import SqliteStorage
+from bigchaindb.web.protocol import HEAD_BYTES
 from tests.consensus.views import garbled
+from tests.ledgers import Ledger
 from tests.onenode import OneNode, private, public
 from tests.web.api import Api
+from tests.web.serving import HANG_SECONDS, Served
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -122,6 +127,26 @@ def test_answers_and_storage_are_measured(api: Api) -> None:
     assert told["bigchaindb_storage_seconds_count{operation=write}"] == 1
     assert told["bigchaindb_storage_seconds_count{operation=read}"] >= 1
     assert told["process_resident_memory_bytes"] > 0
+
+
+def test_answers_that_the_application_does_not_see_are_counted_too() -> None:
+    ledger = Ledger()
+    with Served(ledger, cors_origins=("https://example.org",)) as served:
+        with served.websocket():
+            pass
+        host, port = served.address.split(":")
+        for junk in (b"junk\r\n\r\n", b"GET / HTTP/1.1\r\nX: " + b"x" * HEAD_BYTES):
+            with socket.create_connection((host, int(port)), HANG_SECONDS) as client:
+                client.sendall(junk)
+                while client.recv(2**16):
+                    pass
+        with httpx.Client(trust_env=False, timeout=HANG_SECONDS) as client:
+            before = {"Origin": "https://evil.example", "Access-Control-Request-Method": "POST"}
+            assert client.options(f"http://{served.address}/api/v1/transactions", headers=before).status_code == 400
+            text = client.get(f"http://{served.address}/metrics").text
+    for labels in ("GET,101", "other,400", "other,431", "OPTIONS,400"):
+        method, status = labels.split(",")
+        assert f'bigchaindb_http_requests_total{{method="{method}",status="{status}"}} 1.0' in text
 
 
 def test_while_the_database_is_away_there_is_still_an_answer(tmp_path: Path) -> None:

@@ -169,3 +169,12 @@ def test_pages_of_other_origins_get_nothing_unless_they_are_configured(tmp_path:
         assert "access-control-allow-origin" not in other.headers
         before = {**asking, "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "content-type"}
         assert open_.request("OPTIONS", "transactions", headers=before).status_code == 200
+        for refused in (
+            {**before, "Origin": "https://example.com"},
+            {**before, "Access-Control-Request-Method": "DELETE"},
+            {**before, "Access-Control-Request-Headers": "x-other"},
+        ):
+            answer = open_.request("OPTIONS", "transactions", headers=refused)
+            assert problem(answer) == (400, "malformed", None)
+            assert answer.json()["message"].startswith("Disallowed CORS ")
+            assert int(answer.headers["content-length"]) == len(answer.content)

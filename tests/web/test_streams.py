@@ -22,6 +22,7 @@ from bigchaindb.web import streams, wire
 from bigchaindb.web.app import create_app
 from bigchaindb.web.state import WebSettings
 from tests.ledgers import Ledger, key, public, ref
+from tests.web.api import problem
 from tests.web.serving import HANG_SECONDS, PATH, Away, Served, taken, web_ledger
 
 if TYPE_CHECKING:
@@ -186,10 +187,40 @@ def test_what_is_wrong_is_said_before_a_stream_begins(
             (denial.status_code, denial.headers["content-type"], denial.body),
             (events.response.status_code, events.response.headers["content-type"], events.response.content),
         ):
-            problem = json.loads(bytes(body))
+            told = json.loads(bytes(body))
             assert (status, kind) == (400, "application/problem+json")
-            assert (problem["status"], problem["error"], problem["field"]) == (400, "malformed", field)
-            assert message in problem["message"]
+            assert (told["status"], told["error"], told["field"]) == (400, "malformed", field)
+            assert message in told["message"]
+
+
+HANDSHAKES: list[tuple[str, str, dict[str, str], tuple[int, str]]] = [
+    ("GET", "/api/v1/nope", {}, (404, "unknown")),
+    ("GET", "/api/v1/transactions", {}, (404, "unknown")),
+    ("GET", "/explorer/nope", {}, (404, "unknown")),
+    ("GET", PATH, {"Sec-WebSocket-Key": ""}, (400, "malformed")),
+    ("GET", PATH, {"Sec-WebSocket-Version": "8"}, (400, "malformed")),
+    ("POST", PATH, {}, (405, "method_not_allowed")),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "changed", "expected"), HANDSHAKES, ids=str)
+def test_a_handshake_that_is_none_is_refused_as_everything_is(
+    served: Served, method: str, path: str, changed: dict[str, str], expected: tuple[int, str]
+) -> None:
+    asked = {
+        "Connection": "Upgrade",
+        "Upgrade": "websocket",
+        "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+    }
+    with httpx.Client(trust_env=False, timeout=HANG_SECONDS) as client:
+        headers = {name: value for name, value in (asked | changed).items() if value}
+        answer = client.request(method, f"http://{served.address}{path}", headers=headers)
+        assert problem(answer) == (*expected, None)
+        assert (answer.headers.get("allow") == "GET") is (expected[0] == 405)
+        told = client.get(f"http://{served.address}/metrics").text
+    label = method if method == "GET" else "other"
+    assert f'bigchaindb_http_requests_total{{method="{label}",status="{expected[0]}"}} 1.0' in told
 
 
 def test_a_parameter_may_be_given_once(served: Served) -> None:
