@@ -113,6 +113,7 @@ class Feed:
         self._alone.set()
         # None until the thread has looked for the first time.
         self._newest: _Stretch | None = None
+        self._first: int | None = None
         self._newest_pages: list[Page] = []
         self._sections: OrderedDict[int, _Stretch] = OrderedDict()
         self._turn = asyncio.Lock()
@@ -121,6 +122,11 @@ class Feed:
     def latest_sequence(self) -> int:
         """Number of the last decision that it has heard of; 0 before the first."""
         return self._newest.until if self._newest else 0
+
+    @property
+    def first_sequence(self) -> int | None:
+        """Number of the last decision when it began; None before it has looked."""
+        return self._first
 
     # --- life ------------------------------------------------------------------------------------------------
 
@@ -369,6 +375,7 @@ class Feed:
                 dropped += 1
             del pages[:dropped]
         self._newest = _Stretch(after, stretch.until, pages, events)
+        self._first = stretch.until if self._first is None else self._first
         taken.set()
         self._wake()
 

@@ -187,9 +187,10 @@ class Intake:
         if not pending:
             return
         transactions = [item.transaction for item in pending]
-        errors = node.validate(transactions)
-        sound = [t for t, error in zip(transactions, errors, strict=True) if error is None]
-        valid = set(self._ledger.queries.valid([t.id for t in sound]))
+        with self._metrics.storage("check"):
+            errors = node.validate(transactions)
+            sound = [t for t, error in zip(transactions, errors, strict=True) if error is None]
+            valid = set(self._ledger.queries.valid([t.id for t in sound]))
         stored = list({t.hash: t for t in sound if t.id not in valid}.values())
         with self._metrics.storage("write"):
             node.store(stored)

@@ -3,7 +3,8 @@
 Invariants:
 
 - A scrape costs the same however large the ledger is: counts are looked up, not counted, and of blocks only those are
-  read that were decided since the last scrape, a bounded number.
+  read that were decided since the last scrape, a bounded number.  The rest comes with the next: none is left out.
+- Every transaction counts under one status, as far as what was looked up one after the other fits together.
 - While the database is away there is still an answer, without what only the database knows.
 - No label can take more values than there are nodes, processes, statuses and methods.
 """
@@ -90,7 +91,7 @@ class Metrics:
 
     @contextmanager
     def storage(self, operation: str) -> Iterator[None]:
-        """Measure how long the block takes, as an operation of storage: `read` or `write`."""
+        """Measure how long the block takes, as an operation of storage: `read`, `write`, or `check` with signatures."""
         start = time.perf_counter()
         try:
             yield
@@ -105,29 +106,36 @@ class Metrics:
             counter = self._request_counters[key] = self._requests.labels(key[0], str(status))
         counter.inc()
 
-    def text(self, ledger: Ledger) -> bytes:
-        """Look at a ledger, and return all numbers as Prometheus reads them."""
+    def text(self, ledger: Ledger, began_at: int | None) -> bytes:
+        """Look at a ledger, and return all numbers as Prometheus reads them.
+
+        Args:
+            ledger: what to look at.
+            began_at: number of the decision behind which this process began, as far as that is known.
+        """
         with self._lock:
             try:
                 with self.storage("read"):
-                    self._look(ledger.node)
+                    self._look(ledger.node, began_at)
                 self._up.set(1)
             except (StorageError, LedgerError) as error:
                 ledger.doubt(error)
                 self._up.set(0)
             return generate_latest(self.registry)
 
-    def _look(self, node: Node) -> None:
+    def _look(self, node: Node, began_at: int | None) -> None:
         latest = node.storage.latest_decision(node.me)
         sequence = latest.sequence if latest else 0
         chronicle = Chronicle(node)
         undecided = chronicle.undecided(_MAX_OPEN)
         backlog = node.storage.backlog_size()
         counted = read(node.storage, node.me, [REJECTED, *map(restarts_of, _PROCESSES)])
+        # An entry of the backlog stays there while its transaction stands in a block that is undecided.
+        in_blocks = sum(entry.header.transaction_count for entry in undecided if entry.header)
         self._backlog.set(backlog)
         for status, count in (
-            ("backlog", backlog),
-            ("undecided", sum(entry.header.transaction_count for entry in undecided if entry.header)),
+            ("backlog", max(0, backlog - in_blocks)),
+            ("undecided", in_blocks),
             ("valid", latest.valid_transactions if latest else 0),
             ("rejected", counted[REJECTED]),
         ):
@@ -136,10 +144,12 @@ class Metrics:
         self._blocks.labels("undecided").set(len(undecided))
         for process in _PROCESSES:
             self._restarts.labels(process).set(counted[restarts_of(process)])
-        known = self._last[1] if self._last and self._last[0] == node.ledger else sequence
-        for entry in _decided_since(chronicle, known):
+        began_at = sequence if began_at is None else began_at
+        known = self._last[1] if self._last and self._last[0] == node.ledger else began_at
+        until = min(sequence, known + _MOST)
+        for entry in _decided_between(chronicle, known, until):
             self._note(entry)
-        self._last = (node.ledger, sequence)
+        self._last = (node.ledger, until)
 
     def _note(self, entry: Entry) -> None:
         if entry.decision is None:
@@ -153,18 +163,11 @@ class Metrics:
             self._decision_seconds.observe(max(0.0, seconds))
 
 
-def _decided_since(chronicle: Chronicle, sequence: int) -> Iterator[Entry]:
-    """Yield the blocks decided after a sequence number, newest first, a bounded number."""
-    before: int | None = None
-    for _ in range(_MOST // _AT_ONCE):
-        entries = chronicle.decided(before, _AT_ONCE)
-        for entry in entries:
-            if entry.decision is None or entry.decision.sequence <= sequence:
-                return
-            before = entry.decision.sequence
-            yield entry
-        if len(entries) < _AT_ONCE:
-            return
+def _decided_between(chronicle: Chronicle, after: int, until: int) -> Iterator[Entry]:
+    """Yield the blocks decided after a sequence number and up to another."""
+    for start in range(after, until, _AT_ONCE):
+        end = min(start + _AT_ONCE, until)
+        yield from chronicle.decided(end + 1, end - start)
 
 
 class CountRequests:
@@ -199,5 +202,5 @@ _TEXT: Final = {"description": "In the text format.", "content": {"text/plain": 
 async def get_metrics(request: Request) -> Response:
     """Return numbers for Prometheus."""
     state = request.app.state
-    text = await run_in_threadpool(state.metrics.text, state.ledger)
+    text = await run_in_threadpool(state.metrics.text, state.ledger, state.feed.first_sequence)
     return Response(text, headers={"Content-Type": CONTENT_TYPE_LATEST})

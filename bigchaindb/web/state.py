@@ -110,6 +110,12 @@ class Shared:
             raise TransactionDoesNotExist(f"there is no transaction {txid}", field="transaction_id")
         return text
 
+    def answer(self, question: Callable[[Node, Queries], _Answer]) -> _Answer:
+        """Return what a function answers that may ask storage, and measure it; in a thread."""
+        node, queries = self.ledger.node, self.ledger.queries
+        with self._metrics.storage("read"):
+            return question(node, queries)
+
     def _texts(self, ids: Sequence[str]) -> list[str | None]:
         with self._metrics.storage("read"):
             texts = self.ledger.queries.texts(list(dict.fromkeys(ids)))
@@ -117,9 +123,10 @@ class Shared:
 
     def _standings(self, ids: Sequence[str]) -> list[Standing]:
         queries = self.ledger.queries
-        statuses = queries.statuses(list(dict.fromkeys(ids)))
-        rejected = [txid for txid, status in statuses.items() if status is Status.REJECTED]
-        rejections = queries.rejections(rejected) if rejected else {}
+        with self._metrics.storage("read"):
+            statuses = queries.statuses(list(dict.fromkeys(ids)))
+            rejected = [txid for txid, status in statuses.items() if status is Status.REJECTED]
+            rejections = queries.rejections(rejected) if rejected else {}
         return [Standing(statuses[txid], rejections[txid].reason if txid in rejections else None) for txid in ids]
 
 
@@ -132,5 +139,4 @@ def shared_of(request: Request) -> Shared:
 async def ask(request: Request, question: Callable[[Node, Queries], _Answer]) -> _Answer:
     """Return what a function answers that may ask storage; it runs in a thread."""
     shared = shared_of(request)
-    ledger = shared.ledger
-    return await to_thread.run_sync(lambda: question(ledger.node, ledger.queries), limiter=shared.askers)
+    return await to_thread.run_sync(lambda: shared.answer(question), limiter=shared.askers)

@@ -14,12 +14,15 @@ from bigchaindb.model.transaction import Transaction
 from bigchaindb.node.counters import add, restarts_of
 from bigchaindb.storage.records import NewTransaction
 from bigchaindb.storage.sqlite import SqliteStorage
+from bigchaindb.web.metrics import Metrics
 from bigchaindb.web.protocol import HEAD_BYTES
+from tests.acceptance.machine import until
 from tests.consensus.views import garbled
-from tests.ledgers import Ledger
+from tests.ledgers import Ledger, key
+from tests.ledgers import public as public_of
 from tests.onenode import OneNode, private, public
 from tests.web.api import Api
-from tests.web.serving import HANG_SECONDS, Served
+from tests.web.serving import HANG_SECONDS, Served, web_ledger
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -75,13 +78,44 @@ def test_decisions_are_counted_once_from_the_first_look_on(api: Api) -> None:
     assert 0 <= told["bigchaindb_decision_seconds_sum"] < 60
 
 
-def test_what_is_counted_at_a_look_is_bounded(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bigchaindb.web.metrics._AT_ONCE", 2)
+def test_decisions_are_counted_from_when_the_web_server_began() -> None:
+    ledger = Ledger()
+    ledger.settle(ledger.create(key("alice"), {"n": "before"}))
+    with Served(ledger) as served:
+        until(lambda: served.server._feed.first_sequence is not None, HANG_SECONDS)
+        for n in range(2):
+            ledger.settle(ledger.create(key("alice"), {"n": n}))
+        with httpx.Client(trust_env=False, timeout=HANG_SECONDS) as client:
+            text = client.get(f"http://{served.address}/metrics").text
+    assert 'bigchaindb_block_decisions_total{verdict="valid"} 2.0' in text
+    assert "bigchaindb_decision_seconds_count 2.0" in text
+
+
+def test_what_is_counted_at_a_look_is_bounded_and_nothing_is_left_out(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bigchaindb.web.metrics._AT_ONCE", 3)
     monkeypatch.setattr("bigchaindb.web.metrics._MOST", 4)
     numbers(api)
-    for n in range(7):
+    for n in range(9):
         api.node.settle(api.node.create("alice", payload={"n": n}))
-    assert numbers(api)["bigchaindb_block_decisions_total{verdict=valid}"] == 4
+    for expected in (4, 8, 9, 9):
+        assert numbers(api)["bigchaindb_block_decisions_total{verdict=valid}"] == expected
+
+
+def test_every_transaction_counts_under_one_status() -> None:
+    ledger = Ledger(absent=[*public_of(key("absent")), *public_of(key("away"))])
+    built = [ledger.create(key("alice"), {"n": n}) for n in range(3)]
+    ledger.put_block(*built)
+    ledger.write(*built, ledger.create(key("alice"), {"n": "waits"}))
+    ledger.first.voter.step()
+    served = web_ledger(ledger)
+    text = Metrics().text(served, None).decode()
+    served.close()
+    for status, count in (("backlog", 1), ("undecided", 3), ("valid", 0)):
+        assert f'bigchaindb_transactions{{status="{status}"}} {count}.0' in text
+    assert "bigchaindb_backlog_depth 4.0" in text
+    assert 'bigchaindb_blocks{status="undecided"} 1.0' in text
 
 
 def test_a_look_costs_the_same_however_long_the_ledger(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -125,7 +159,13 @@ def test_answers_and_storage_are_measured(api: Api) -> None:
     assert told["bigchaindb_http_requests_total{method=GET,status=404}"] == 1
     assert told["bigchaindb_http_requests_total{method=other,status=404}"] == 1
     assert told["bigchaindb_storage_seconds_count{operation=write}"] == 1
-    assert told["bigchaindb_storage_seconds_count{operation=read}"] >= 1
+    before = told["bigchaindb_storage_seconds_count{operation=read}"]
+    assert told["bigchaindb_storage_seconds_count{operation=check}"] == 1
+    api.get("blocks")
+    api.get("statuses", transaction_id="0" * 64)
+    api.get(f"transactions/{'0' * 64}")
+    # And the look itself.
+    assert numbers(api)["bigchaindb_storage_seconds_count{operation=read}"] == before + 4
     assert told["process_resident_memory_bytes"] > 0
 
 
