@@ -188,22 +188,36 @@ class Listing:
     def undecided_blocks(self, after: str | None, limit: int) -> Page[BlockEntry]:
         """Return the blocks that this node has checked and not decided, in the order in which it met them."""
         notes = self._storage.open_sightings(self._node.me, checked=True, limit=_MAX_OPEN)
-        # What was decided meanwhile is in the list no more, so the place of a block is when and what, not a number.
-        places = sorted((f"{note.seen_at:020.6f}{note.block_id}", note.block_id) for note in notes)
+        return self._met([(note.seen_at, note.block_id) for note in notes], [None], after, limit)
+
+    def blocks_with(
+        self, txid: str, *, verdicts: Sequence[bool | None], after: str | None, limit: int
+    ) -> Page[BlockEntry]:
+        """Return the checked blocks in which a transaction stands, in the order in which this node met them.
+
+        Args:
+            txid: id of the transaction.
+            verdicts: how the blocks were decided, each one of True, False and None.
+            after: a cursor of this list.
+            limit: how many at the most.
+        """
+        notes = self._node.view.notes([txid]).get(txid, [])
+        return self._met([(note.seen_at, note.block_id) for note in notes], verdicts, after, limit)
+
+    def _met(
+        self, seen: Iterable[tuple[float, str]], verdicts: Sequence[bool | None], after: str | None, limit: int
+    ) -> Page[BlockEntry]:
+        """Return those of these blocks that are decided in one of these ways, in the order in which they were seen."""
+        first = {block_id: seen_at for seen_at, block_id in sorted(seen, reverse=True)}
+        # What was decided meanwhile may be in the list no more, so the place of a block is when and what, not a number.
+        places = sorted((f"{seen_at:020.6f}{block_id}", block_id) for block_id, seen_at in first.items())
         return _page(
             lambda start, count: [place for place in places if place[0] > (start or "")][:count],
             lambda row: row[0],
-            lambda rows: self._entries_of(rows, None),
+            lambda rows: self._entries_of(rows, *verdicts),
             after,
             min(limit, _MAX_BLOCKS),
         )
-
-    def blocks_with(self, txid: str) -> list[BlockEntry]:
-        """Return the checked blocks in which a transaction stands, in the order in which this node met them."""
-        notes = sorted(self._node.view.notes([txid]).get(txid, []), key=lambda note: (note.seen_at, note.block_id))
-        verdicts = {note.block_id: note.verdict for note in notes}
-        rows = [("", block_id) for block_id in verdicts]
-        return [entry for _, entry in self._entries_of(rows, *set(verdicts.values()))]
 
     def _entries_of(self, rows: Sequence[tuple[str, str]], *verdicts: bool | None) -> Iterator[tuple[str, BlockEntry]]:
         """Yield those of these (cursor, block id) that are stored and decided in one of these ways."""

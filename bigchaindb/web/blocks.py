@@ -46,8 +46,8 @@ class OfBlock(BaseModel):
 async def list_blocks(request: Request, which: Annotated[WhichBlocks, Query()]) -> JsonText:
     """List blocks, without their transactions.
 
-    With `status`, in the order in which this node decided (or met) them, otherwise in the order of their arrival.  A
-    page has 100 blocks at the most.
+    With `status`, in the order in which this node decided (or met) them, with `transaction_id`, in that in which it met
+    them, otherwise in the order of their arrival.  A page has 100 blocks at the most.
     """
     cursor = Cursor("blocks", which.transaction_id, which.status)
     after = cursor.read(which.cursor)
@@ -58,9 +58,8 @@ async def list_blocks(request: Request, which: Annotated[WhichBlocks, Query()]) 
 
 def _find(listing: Listing, which: WhichBlocks, after: str | None) -> Page[BlockEntry]:
     if which.transaction_id is not None:
-        found = listing.blocks_with(which.transaction_id)
-        kept = [entry for entry in found if which.status in {None, BLOCK_STATUS[entry.verdict]}]
-        return Page(tuple(("", entry) for entry in kept), None)
+        verdicts = list(BLOCK_STATUS) if which.status is None else [_VERDICTS[which.status]]
+        return listing.blocks_with(which.transaction_id, verdicts=verdicts, after=after, limit=which.limit)
     if which.status is None:
         return listing.blocks(after, which.limit)
     verdict = _VERDICTS[which.status]

@@ -16,7 +16,7 @@ from tests.consensus.views import garbled
 from tests.ledgers import Ledger, key, public, ref, row
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from bigchaindb.crypto import SigningKey
     from bigchaindb.model.transaction import Transaction
@@ -262,13 +262,20 @@ def test_the_blocks_of_a_transaction_are_told_with_their_verdicts(ledger: Ledger
     ledger.clock.now += 1
     good = ledger.put_block(asset)
     ledger.run()
-    assert [(entry.id, entry.verdict) for entry in lists(ledger).blocks_with(asset.id)] == [
-        (bad.id, False),
-        (good.id, True),
-    ]
-    assert lists(ledger).blocks_with(ref(ledger.create(BOB, {"other": 1})).txid) == []
-    (genesis,) = lists(ledger).blocks_with(ledger.genesis.transaction.id)
-    assert (genesis.id, genesis.verdict) == (ledger.id, True)
+    for limit in (1, 2, 1000):
+        assert with_transaction(ledger, asset.id, limit=limit) == [(bad.id, False), (good.id, True)]
+        assert with_transaction(ledger, asset.id, [False], limit=limit) == [(bad.id, False)]
+        assert with_transaction(ledger, asset.id, [None], limit=limit) == []
+    assert with_transaction(ledger, ref(ledger.create(BOB, {"other": 1})).txid) == []
+    assert with_transaction(ledger, ledger.genesis.transaction.id) == [(ledger.id, True)]
+
+
+def with_transaction(
+    ledger: Ledger, txid: str, verdicts: Sequence[bool | None] = (True, False, None), limit: int = 100
+) -> list[tuple[str, bool | None]]:
+    """The blocks in which a transaction stands, page by page, and how they were decided."""
+    entries = whole(lambda after: lists(ledger).blocks_with(txid, verdicts=verdicts, after=after, limit=limit), limit)
+    return [(entry.id, entry.verdict) for entry in entries]
 
 
 def test_junk_among_the_blocks_is_passed_over(ledger: Ledger) -> None:
@@ -278,7 +285,7 @@ def test_junk_among_the_blocks_is_passed_over(ledger: Ledger) -> None:
     storage.write_block(StoredBlock("1" * 64, home.id, "junk", (), ()))
     storage.write_block(StoredBlock("2" * 64, home.id, home.text.replace(home.signature, "1" * 88), (), ()))
     assert block_ids(lambda after: lists(ledger).blocks(after, 1)) == [ledger.id, home.id]
-    assert [entry.id for entry in lists(ledger).blocks_with(asset.id)] == [home.id]
+    assert with_transaction(ledger, asset.id) == [(home.id, True)]
 
 
 def test_a_page_of_blocks_is_bounded_however_many_are_asked_for(

@@ -71,16 +71,36 @@ def test_a_block_without_its_contents_is_told_without(api: Api, assets: list[dic
     assert told == {**block, "transactions": None}
 
 
+@pytest.mark.parametrize("limit", [1, 2, 1000])
+def test_the_blocks_of_a_transaction_come_in_pages(api: Api, assets: list[dict[str, Any]], limit: int) -> None:
+    (home,) = whole(api, "blocks", transaction_id=assets[0]["id"])
+    again = put(api, Transaction.from_dict(assets[0]))
+    api.node.run()
+    blocks = whole(api, "blocks", transaction_id=assets[0]["id"], limit=limit)
+    assert [(block["id"], block["status"]) for block in blocks] == [(home["id"], "valid"), (again, "rejected")]
+    for status, expected in (("valid", [home["id"]]), ("rejected", [again]), ("undecided", [])):
+        found = whole(api, "blocks", transaction_id=assets[0]["id"], status=status, limit=limit)
+        assert [block["id"] for block in found] == expected
+
+
+def put(api: Api, transaction: Transaction) -> str:
+    """Store a block of one transaction, as somebody does who asks no builder; return its id."""
+    node = api.ledger.node
+    block = Block.build(
+        [transaction], ledger=node.ledger, voters=node.federation, timestamp=node.block_time(), key=node.key
+    )
+    node.storage.append_backlog([NewTransaction(transaction.hash, transaction.id, transaction.text)], 0.0)
+    node.storage.drop_backlog(hashes=[transaction.hash])
+    node.storage.write_block(stored_block(block, [transaction.id]))
+    return block.id
+
+
 def test_a_block_that_was_voted_down_is_rejected_with_a_reason(api: Api) -> None:
     bad = garbled(Transaction.from_dict(api.node.create("alice")))
-    node = api.ledger.node
-    block = Block.build([bad], ledger=node.ledger, voters=node.federation, timestamp=node.block_time(), key=node.key)
-    node.storage.append_backlog([NewTransaction(bad.hash, bad.id, bad.text)], 0.0)
-    node.storage.drop_backlog(hashes=[bad.hash])
-    node.storage.write_block(stored_block(block, [bad.id]))
+    block_id = put(api, bad)
     api.node.run()
-    assert [item["id"] for item in whole(api, "blocks", status="rejected")] == [block.id]
-    told = api.get("statuses", block_id=block.id).json()
+    assert [item["id"] for item in whole(api, "blocks", status="rejected")] == [block_id]
+    told = api.get("statuses", block_id=block_id).json()
     assert told["status"] == "rejected"
     assert "fulfillments[0]" in told["reason"]
 
