@@ -6,7 +6,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Path, Query, Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from bigchaindb.node.listing import Listing, Page
 from bigchaindb.web.paging import Cursor, JsonText, Paged, as_json, page
@@ -15,7 +15,11 @@ from bigchaindb.web.state import ask
 from bigchaindb.web.statuses import BLOCK_STATUS, check_block, unknown_block
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from bigchaindb.model.block import Header
+    from bigchaindb.model.decision import Decision
+    from bigchaindb.model.vote import Vote
     from bigchaindb.node.listing import BlockEntry
     from bigchaindb.node.node import Node
     from bigchaindb.node.queries import Queries
@@ -34,10 +38,8 @@ class WhichBlocks(Paged):
     status: Literal["undecided", "valid", "rejected"] | None = Field(None, description="Only those with this status.")
 
 
-class OfBlock(BaseModel):
+class OfBlock(Paged):
     """Which block."""
-
-    model_config = ConfigDict(extra="forbid")
 
     block_id: str = Field(pattern=HASH, description="Id of a block.")
 
@@ -90,20 +92,27 @@ def _block(queries: Queries, block_id: str) -> str:
 @router.get("/votes", responses={200: {"model": VotePage}, **problems(HTTPStatus.NOT_FOUND)})
 async def list_votes(request: Request, which: Annotated[OfBlock, Query()]) -> JsonText:
     """List the well-signed votes on a block, ordered by voter."""
-
-    def votes(node: Node, queries: Queries) -> list[str]:
-        check_block(node, which.block_id)
-        return [vote.text for vote in queries.votes(which.block_id)]
-
-    return page(await ask(request, votes), None)
+    return await _signed(request, which, "votes", lambda queries: queries.votes(which.block_id))
 
 
 @router.get("/decisions", responses={200: {"model": DecisionPage}, **problems(HTTPStatus.NOT_FOUND)})
 async def list_decisions(request: Request, which: Annotated[OfBlock, Query()]) -> JsonText:
     """List what the voters of a block have recorded of it, well signed, ordered by node."""
+    return await _signed(request, which, "decisions", lambda queries: queries.decisions(which.block_id))
 
-    def decisions(node: Node, queries: Queries) -> list[str]:
+
+async def _signed(
+    request: Request, which: OfBlock, name: str, read: Callable[[Queries], Sequence[Vote | Decision]]
+) -> JsonText:
+    """Return a page of what nodes have signed about a block, each once."""
+    cursor = Cursor(name, which.block_id)
+    after = cursor.read(which.cursor) or ""
+
+    def texts(node: Node, queries: Queries) -> list[tuple[str, str]]:
         check_block(node, which.block_id)
-        return [decision.text for decision in queries.decisions(which.block_id)]
+        # There is no more of it than nodes.
+        return [(signed.node, signed.text) for signed in read(queries) if signed.node > after]
 
-    return page(await ask(request, decisions), None)
+    found = await ask(request, texts)
+    shown = found[: which.limit]
+    return page((text for _, text in shown), shown[-1][0] if len(found) > len(shown) else None, cursor)

@@ -88,7 +88,7 @@ class JsonText(Response):
     media_type = "application/json"
 
 
-def page(items: Iterable[str], following: str | None, cursor: Cursor | None = None) -> JsonText:
+def page(items: Iterable[str], following: str | None, cursor: Cursor) -> JsonText:
     """Return a page.
 
     Args:
@@ -96,5 +96,5 @@ def page(items: Iterable[str], following: str | None, cursor: Cursor | None = No
         following: position from which the list goes on; None at its end.
         cursor: how positions are written.
     """
-    shown = cursor.write(following) if cursor and following is not None else following
+    shown = None if following is None else cursor.write(following)
     return JsonText(f'{{"items":[{",".join(items)}],"next":{json.dumps(shown)}}}')

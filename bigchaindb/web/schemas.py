@@ -269,10 +269,10 @@ class SignedVote(_Exact):
 
 
 class VotePage(_Exact):
-    """The well-signed votes on a block, ordered by voter."""
+    """A page of the well-signed votes on a block, ordered by voter."""
 
     items: list[SignedVote]
-    next: None
+    next: str | None
 
 
 class DecisionBody(_Exact):
@@ -295,10 +295,10 @@ class SignedDecision(_Exact):
 
 
 class DecisionPage(_Exact):
-    """The well-signed decision records on a block, ordered by node."""
+    """A page of the well-signed decision records on a block, ordered by node."""
 
     items: list[SignedDecision]
-    next: None
+    next: str | None
 
 
 # --- the node ----------------------------------------------------------------------------------------------

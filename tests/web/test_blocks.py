@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import httpx
 import pytest
 
 from bigchaindb.canonical import dumps
@@ -14,7 +15,9 @@ from bigchaindb.model.vote import Vote
 from bigchaindb.node.node import stored_block
 from bigchaindb.storage.records import NewTransaction
 from tests.consensus.views import garbled
+from tests.ledgers import Ledger, key
 from tests.web.api import Api, problem
+from tests.web.serving import HANG_SECONDS, Served
 from tests.web.test_transactions import whole
 
 UNKNOWN = "0" * 64
@@ -62,6 +65,30 @@ def test_votes_and_decisions_are_told_as_they_were_signed(api: Api, assets: list
         assert whole(api, what, block_id=api.node.ledger) == []
         assert problem(api.get(what, block_id=UNKNOWN)) == (404, "unknown", "block_id")
         assert problem(api.get(what)) == (400, "malformed", "block_id")
+
+
+@pytest.mark.parametrize("limit", [1, 2, 1000])
+def test_votes_and_decisions_come_in_pages(limit: int) -> None:
+    ledger = Ledger(3)
+    asset = ledger.settle(ledger.create(key("alice")))
+    block_id = ledger.home(asset).id
+    with Served(ledger) as served, httpx.Client(trust_env=False, timeout=HANG_SECONDS) as client:
+        queries = ledger.first.queries
+        for what, signed in (("votes", queries.votes(block_id)), ("decisions", queries.decisions(block_id))):
+            nodes: list[str] = []
+            cursor: dict[str, str] = {}
+            while True:
+                params = {"block_id": block_id, "limit": str(limit), **cursor}
+                told = client.get(f"http://{served.address}/api/v1/{what}", params=params).json()
+                assert 0 < len(told["items"]) <= limit
+                nodes += [item["node_pubkey"] for item in told["items"]]
+                if told["next"] is None:
+                    break
+                cursor = {"cursor": told["next"]}
+            assert nodes == sorted(one.node for one in signed)
+            assert len(nodes) >= 2
+            answer = client.get(f"http://{served.address}/api/v1/{what}", params={**params, "cursor": "AAAA"})
+            assert problem(answer) == (400, "malformed", "cursor")
 
 
 def test_a_block_without_its_contents_is_told_without(api: Api, assets: list[dict[str, Any]]) -> None:

@@ -44,5 +44,5 @@ def test_a_cursor_has_one_text() -> None:
 
 
 def test_a_page_is_json() -> None:
-    assert page(["1", '{"a":2}'], None).body == b'{"items":[1,{"a":2}],"next":null}'
+    assert page(["1", '{"a":2}'], None, Cursor("list")).body == b'{"items":[1,{"a":2}],"next":null}'
     assert page([], "x", Cursor("list")).body == b'{"items":[],"next":"%s"}' % Cursor("list").write("x").encode()
