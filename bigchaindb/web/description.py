@@ -23,7 +23,7 @@ A node of a federated asset ledger.
 
 Transactions are signed by their owners, so anybody may send one; only nodes of the federation create assets. Errors are
 `application/problem+json`: `status`, `error` (for programs), `message` (for people) and `field` (what is at fault).
-Lists come in pages, oldest first: `next` of one page is `cursor` of the next, and null at the end.
+Lists come in pages: `next` of one page is `cursor` of the next, and null at the end.
 """.strip()
 
 _MODELS: Final = (TransactionBody, NewAsset, ProblemBody, RivalProblemBody)

@@ -32,7 +32,7 @@ class OfOwner(Paged):
 
 @router.get("/outputs", responses={200: {"model": OutputPage}, **problems()})
 async def list_outputs(request: Request, which: Annotated[OfOwner, Query()]) -> JsonText:
-    """List the outputs of valid transactions that name an owner, oldest first."""
+    """List the outputs of valid transactions that name an owner, in the order in which these were found valid."""
     try:
         VerifyingKey(which.public_key)
     except InvalidKey as error:

@@ -116,7 +116,7 @@ class TransactionBody(_Exact):
 
 
 class TransactionPage(_Exact):
-    """A page of signed transactions, oldest first."""
+    """A page of signed transactions."""
 
     items: list[TransactionBody]
     next: str | None = Field(description="Where to go on; null at the end.")
@@ -210,7 +210,7 @@ class Holding(_Exact):
 
 
 class OutputPage(_Exact):
-    """A page of what an owner has or had, oldest first."""
+    """A page of what an owner has or had."""
 
     items: list[Holding]
     next: str | None
