@@ -5,7 +5,8 @@ Invariants:
 - With a token, whoever knows it.  It is compared in constant time.
 - Without one, only whoever is on this machine, and only where nobody else can reach the server.  A browser on this
   machine that shows a page from elsewhere is somebody else: neither a page that posts across sites nor one whose name
-  suddenly stands for this machine gets through.
+  suddenly stands for this machine gets through.  A proxy on this machine cannot be told from it: behind one, a token is
+  needed.
 - Otherwise nobody, and the answer says how to change that.
 """
 
