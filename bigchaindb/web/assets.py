@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
@@ -58,9 +58,18 @@ async def post_asset(request: Request, how: Annotated[Posting, Query()]) -> Resp
     return await answer_accepted(request, verdict, how.mode, transaction=verdict.text)
 
 
+def _document(text: str) -> Any:
+    try:
+        return canonical.loads(text, "document")
+    except InvalidValue as error:
+        # Fields are named from the document on, as those of a transaction are.
+        field = (error.field or "document").removeprefix("document.")
+        raise InvalidValue(str(error).removeprefix("document."), field=field) from error
+
+
 def _create(text: str, node: Node) -> Transaction:
     """Return the signed CREATE that a body asks for."""
-    wanted = _shape.fields(canonical.loads(text, "document"), "document", {"new_owners"}, {"payload", "timestamp"})
+    wanted = _shape.fields(_document(text), "", {"new_owners"}, {"payload", "timestamp"})
     owners = wanted["new_owners"]
     timestamp = wanted.get("timestamp")
     unsigned = create_transaction(

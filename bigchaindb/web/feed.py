@@ -188,11 +188,12 @@ class Feed:
 
     # --- reading ---------------------------------------------------------------------------------------------
 
-    async def position(self, since: str | None) -> Position:
+    async def position(self, since: str | None, field: str = "since") -> Position:
         """Return where a reader begins.
 
         Args:
             since: number of a decision behind which it begins, or `NUMBER/TRANSACTION_ID` of an event; None for now.
+            field: what to call it where it is wrong.
 
         Raises:
             InvalidValue: there is no such decision, or no such transaction in it.
@@ -201,7 +202,7 @@ class Feed:
         if self._newest is None:
             # Its thread may be opening the database this moment, and two at a time do not.
             await self.changed(_FIRST_LOOK_SECONDS)
-        return await self._ask(lambda log: _position(log, since))
+        return await self._ask(lambda log: _position(log, since, field))
 
     @contextmanager
     def reading(self, which: Which) -> Iterator[None]:
@@ -384,7 +385,7 @@ def _stretch_of(after: int, until: int, pages: Sequence[Page]) -> _Stretch:
     return _Stretch(after, until, pages, sum(map(len, pages)))
 
 
-def _position(log: EventLog, since: str | None) -> Position:
+def _position(log: EventLog, since: str | None, field: str) -> Position:
     if since is None:
         return Position(log.settled() + 1)
     number, _, txid = since.partition("/")
@@ -392,10 +393,10 @@ def _position(log: EventLog, since: str | None) -> Position:
     if not txid:
         decided = log.decided()
         if sequence > decided:
-            raise InvalidValue(f"since: this node has made {decided} decisions, not {sequence}", field="since")
+            raise InvalidValue(f"{field}: this node has made {decided} decisions, not {sequence}", field=field)
         return Position(sequence + 1)
     told = log.one(sequence)
     if told is None or txid not in told.transactions:
-        raise InvalidValue(f"since: transaction {txid} did not become valid with decision {sequence}", field="since")
+        raise InvalidValue(f"{field}: transaction {txid} did not become valid with decision {sequence}", field=field)
     index = told.transactions.index(txid) + 1
     return Position(sequence, index) if index < len(told.transactions) else Position(sequence + 1)

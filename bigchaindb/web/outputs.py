@@ -7,11 +7,10 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query, Request
 from pydantic import Field
 
-from bigchaindb.crypto import VerifyingKey
-from bigchaindb.exceptions import InvalidKey, InvalidValue
 from bigchaindb.node.listing import Listing
 from bigchaindb.web.paging import Cursor, JsonText, Paged, as_json, page
-from bigchaindb.web.schemas import KEY, OutputPage, problems
+from bigchaindb.web.parameters import PublicKey
+from bigchaindb.web.schemas import OutputPage, problems
 from bigchaindb.web.state import ask
 
 __all__ = ["router"]
@@ -22,7 +21,7 @@ router = APIRouter(tags=["outputs"])
 class OfOwner(Paged):
     """Which outputs to list."""
 
-    public_key: str = Field(pattern=KEY, description="The owner: base58 of an Ed25519 public key.")
+    public_key: PublicKey = Field(description="The owner: base58 of an Ed25519 public key.")
     spent: Literal["true", "false"] | None = Field(
         None,
         description="`false`: what could be spent now. `true`: what a valid transaction spends. Without it, all: also "
@@ -33,10 +32,6 @@ class OfOwner(Paged):
 @router.get("/outputs", responses={200: {"model": OutputPage}, **problems()})
 async def list_outputs(request: Request, which: Annotated[OfOwner, Query()]) -> JsonText:
     """List the outputs of valid transactions that name an owner, in the order in which these were found valid."""
-    try:
-        VerifyingKey(which.public_key)
-    except InvalidKey as error:
-        raise InvalidValue(f"public_key: {error}", field="public_key") from error
     cursor = Cursor("outputs", which.public_key, which.spent)
     after = cursor.read(which.cursor)
     spent = None if which.spent is None else which.spent == "true"

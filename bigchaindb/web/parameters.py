@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Annotated, Final
 from urllib.parse import parse_qsl
 
+from pydantic import AfterValidator, Field
+
+from bigchaindb.crypto import VerifyingKey
 from bigchaindb.web.problems import Problem, members
+from bigchaindb.web.schemas import KEY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,9 +19,18 @@ if TYPE_CHECKING:
 
     from bigchaindb.web.description import Operations
 
-__all__ = ["KnownParameters"]
+__all__ = ["KnownParameters", "PublicKey"]
 
 _SHOWN_CHARACTERS: Final = 60
+
+
+def _public_key(text: str) -> str:
+    """Return a text that is the base58 of an Ed25519 public key; raise `InvalidKey` where it only looks like one."""
+    VerifyingKey(text)
+    return text
+
+
+PublicKey = Annotated[str, Field(pattern=KEY), AfterValidator(_public_key)]
 
 
 class KnownParameters:

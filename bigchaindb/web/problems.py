@@ -180,6 +180,8 @@ def _reason(error: Mapping[str, Any]) -> str:
             return "is missing"
         case "string_pattern_mismatch":
             return "is not of the form that it must have"
+        case "value_error":  # a validator of ours
+            return str(error["ctx"]["error"])
         case _:
             return str(error["msg"])
 

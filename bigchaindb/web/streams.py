@@ -21,8 +21,9 @@ from starlette.websockets import WebSocket
 
 from bigchaindb.web.access import is_own_origin
 from bigchaindb.web.frames import Form, Which, place_of
+from bigchaindb.web.parameters import PublicKey
 from bigchaindb.web.problems import ProblemError
-from bigchaindb.web.schemas import HASH, KEY, problems
+from bigchaindb.web.schemas import HASH, problems
 from bigchaindb.web.wire import EXTENSION
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ __all__ = ["PATH", "router"]
 PATH: Final = "/streams/valid_transactions"
 
 _SINCE: Final = "^(0|[1-9][0-9]{0,14})(/[0-9a-f]{64})?$"
+_LAST_EVENT_ID: Final = "Last-Event-ID"
 _MEDIA_TYPE: Final = "text/event-stream"
 _QUIET_SECONDS: Final = 15.0
 _RETRY_MILLISECONDS: Final = 1_000
@@ -57,9 +59,8 @@ class Wanted(BaseModel):
         description="Number of the decision behind which to begin, or `NUMBER/TRANSACTION_ID`, as the `id` of an event "
         "is, to begin right behind that event. From now on if it is absent.",
     )
-    public_key: str | None = Field(
+    public_key: PublicKey | None = Field(
         None,
-        pattern=KEY,
         description="Only transactions that give something to this key, or take something from it.",
     )
     asset_id: str | None = Field(
@@ -85,7 +86,7 @@ class Wanted(BaseModel):
 async def stream_events(
     request: Request,
     wanted: Annotated[Wanted, Query()],
-    last_event_id: Annotated[str | None, Header(pattern=_SINCE)] = None,
+    last_event_id: Annotated[str | None, Header(alias=_LAST_EVENT_ID, pattern=_SINCE)] = None,
 ) -> Response:
     """Send an event for each transaction that becomes valid, in the order in which this node decides them.
 
@@ -98,7 +99,8 @@ async def stream_events(
         message = f"this is a stream: ask for it with `Accept: {_MEDIA_TYPE}`, or open a WebSocket"
         raise ProblemError(HTTPStatus.NOT_ACCEPTABLE, message, field="Accept")
     feed = _feed_of(request)
-    return _EventStream(feed, wanted.which(), await feed.position(last_event_id or wanted.since))
+    field = _LAST_EVENT_ID if last_event_id else "since"
+    return _EventStream(feed, wanted.which(), await feed.position(last_event_id or wanted.since, field))
 
 
 class _EventStream(Response):

@@ -154,6 +154,23 @@ def test_a_parameter_that_is_given_twice_is_refused(api: Api) -> None:
     assert problem(api.post("transactions?mode", {})) == (400, "malformed", "mode")
 
 
+@pytest.mark.parametrize(
+    ("limit", "message"),
+    [
+        ("-1", "limit: is no number"),
+        ("x", "limit: is no number"),
+        ("1.0", "limit: is no number"),
+        ("", "limit: is no number"),
+        ("0", "limit: Input should be greater than or equal to 1"),
+        ("1001", "limit: Input should be less than or equal to 1000"),
+    ],
+)
+def test_a_limit_that_is_none_is_refused_in_our_words(api: Api, limit: str, message: str) -> None:
+    answer = api.get("blocks", limit=limit)
+    assert problem(answer) == (400, "malformed", "limit")
+    assert answer.json()["message"] == message
+
+
 # --- other origins -----------------------------------------------------------------------------------------
 
 

@@ -168,6 +168,7 @@ REFUSED: list[tuple[dict[str, str], str, str]] = [
     ({"since": "7"}, "since", "this node has made 1 decisions, not 7"),
     ({"since": f"1/{'0' * 64}"}, "since", "did not become valid"),
     ({"public_key": "0"}, "public_key", "form"),
+    ({"public_key": "z" * 44}, "public_key", "public_key: "),
     ({"asset_id": "A" * 64}, "asset_id", "form"),
     ({"sinse": "1"}, "sinse", "there is no such parameter here"),
 ]
@@ -191,6 +192,15 @@ def test_what_is_wrong_is_said_before_a_stream_begins(
             assert (status, kind) == (400, "application/problem+json")
             assert (told["status"], told["error"], told["field"]) == (400, "malformed", field)
             assert message in told["message"]
+
+
+@pytest.mark.parametrize("last", ["x", "7", f"1/{'0' * 64}"])
+def test_a_last_event_id_that_is_wrong_is_named_as_such(ledger: Ledger, served: Served, last: str) -> None:
+    creates(ledger, 1)
+    with served.events(last_event_id=last, since="0") as events:
+        events.response.read()
+        assert problem(events.response) == (400, "malformed", "Last-Event-ID")
+        assert events.response.json()["message"].startswith("Last-Event-ID: ")
 
 
 HANDSHAKES: list[tuple[str, str, dict[str, str], tuple[int, str]]] = [
