@@ -75,7 +75,7 @@ def _about(request: Request, node: Node) -> dict[str, Any]:
     }
 
 
-@root.get("/healthz", responses={200: {"model": Health}})
+@root.get("/healthz", responses={200: {"model": Health}, 400: problems()[400]})
 async def healthz() -> JSONResponse:
     """Return that this process lives."""
     return JSONResponse({"status": "ok"})

@@ -15,6 +15,7 @@ from bigchaindb.web.cors import OtherOrigins
 from bigchaindb.web.description import DESCRIPTION, Operations, describe
 from bigchaindb.web.explorer.site import MOUNTED_AT, create_explorer
 from bigchaindb.web.feed import Feed
+from bigchaindb.web.heads import Heads
 from bigchaindb.web.lane import TransactionLane
 from bigchaindb.web.parameters import KnownParameters
 from bigchaindb.web.problems import add_handlers
@@ -67,6 +68,7 @@ def create_app(ledger: Ledger, settings: WebSettings) -> FastAPI:
     add_handlers(app)
     app.add_middleware(KnownParameters, operations=app.state.operations)
     app.add_middleware(Backpressure)
+    app.add_middleware(Heads)
     if settings.cors_origins:
         app.add_middleware(OtherOrigins, origins=settings.cors_origins)
     app.add_middleware(metrics.CountRequests, metrics=app.state.metrics)

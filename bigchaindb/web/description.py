@@ -86,8 +86,9 @@ class Operations:
         return next((found for pattern, found in self._paths if pattern.match(path)), {})
 
     def methods(self, path: str) -> list[str]:
-        """Return the HTTP methods that are possible at a path."""
-        return sorted(self._at(path))
+        """Return the HTTP methods that are possible at a path; HEAD is where GET is (`bigchaindb.web.heads`)."""
+        methods = set(self._at(path))
+        return sorted(methods | {"HEAD"} if "GET" in methods else methods)
 
     def parameters(self, method: str, path: str) -> frozenset[str] | None:
         """Return the names of the query parameters of an operation; None where there is no such operation."""

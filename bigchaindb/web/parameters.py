@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field
 from bigchaindb.crypto import VerifyingKey
 from bigchaindb.web.problems import Problem, members
 from bigchaindb.web.schemas import KEY
+from bigchaindb.web.state import API
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["KnownParameters", "PublicKey"]
 
 _SHOWN_CHARACTERS: Final = 60
+# What the document does not tell of, and what has no parameters.
+_WITHOUT: Final = frozenset({"/", API, f"{API}/openapi.json", f"{API}/docs"})
 
 
 def _public_key(text: str) -> str:
@@ -53,7 +56,9 @@ class KnownParameters:
     def _problem(self, scope: Scope) -> Problem | None:
         known = self._operations().parameters(scope["method"], scope["path"])
         if known is None:
-            return None  # no operation of the API
+            if scope["path"] not in _WITHOUT:
+                return None  # no operation of the API
+            known = frozenset()
         seen = set()
         for name, _ in parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True):
             shown = name if len(name) <= _SHOWN_CHARACTERS else f"{name[:_SHOWN_CHARACTERS]}..."

@@ -10,6 +10,7 @@ Invariants:
 from __future__ import annotations
 
 import asyncio
+import re
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -41,6 +42,7 @@ PATH: Final = "/streams/valid_transactions"
 _SINCE: Final = "^(0|[1-9][0-9]{0,14})(/[0-9a-f]{64})?$"
 _LAST_EVENT_ID: Final = "Last-Event-ID"
 _MEDIA_TYPE: Final = "text/event-stream"
+_NOT_WANTED: Final = re.compile(r"q=0(\.0*)?")
 _QUIET_SECONDS: Final = 15.0
 _RETRY_MILLISECONDS: Final = 1_000
 _SERVICE_RESTART: Final = 1012
@@ -95,12 +97,21 @@ async def stream_events(
     node's decisions; those of other nodes are others. `Last-Event-ID`, which browsers send by themselves, stands above
     `since`.
     """
-    if _MEDIA_TYPE not in request.headers.get("accept", ""):
+    if not _is_asked_for(",".join(request.headers.getlist("accept"))):
         message = f"this is a stream: ask for it with `Accept: {_MEDIA_TYPE}`, or open a WebSocket"
         raise ProblemError(HTTPStatus.NOT_ACCEPTABLE, message, field="Accept")
     feed = _feed_of(request)
     field = _LAST_EVENT_ID if last_event_id else "since"
     return _EventStream(feed, wanted.which(), await feed.position(last_event_id or wanted.since, field))
+
+
+def _is_asked_for(accept: str) -> bool:
+    """Tell whether an Accept header names streams; who would take anything did not ask for one (RFC 9110, 12.5.1)."""
+    for part in accept.lower().split(","):
+        name, *parameters = (piece.strip() for piece in part.split(";"))
+        if name == _MEDIA_TYPE:
+            return not any(map(_NOT_WANTED.fullmatch, parameters))
+    return False
 
 
 class _EventStream(Response):

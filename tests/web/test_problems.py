@@ -102,21 +102,36 @@ def test_there_is_nothing_elsewhere(api: Api, path: str) -> None:
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
     [
-        ("DELETE", "transactions", "GET, POST"),
+        ("DELETE", "transactions", "GET, HEAD, POST"),
         ("GET", "transactions/batch", "POST"),
         ("DELETE", "transactions/batch", "POST"),
-        ("PUT", f"transactions/{'0' * 64}", "GET"),
+        ("PUT", f"transactions/{'0' * 64}", "GET, HEAD"),
+        ("HEAD", "assets", "POST"),
         ("GET", "assets", "POST"),
-        ("POST", "blocks", "GET"),
-        ("POST", "/healthz", "GET"),
-        ("TRACE", "outputs", "GET"),
-        ("MADEUP", "outputs", "GET"),
+        ("POST", "blocks", "GET, HEAD"),
+        ("POST", "/healthz", "GET, HEAD"),
+        ("TRACE", "outputs", "GET, HEAD"),
+        ("MADEUP", "outputs", "GET, HEAD"),
     ],
 )
 def test_what_is_not_possible_is_told_with_what_is(api: Api, method: str, path: str, allowed: str) -> None:
     answer = api.request(method, path)
-    assert problem(answer) == (405, "method_not_allowed", None)
     assert answer.headers["allow"] == allowed
+    if method != "HEAD":
+        assert problem(answer) == (405, "method_not_allowed", None)
+
+
+@pytest.mark.parametrize(
+    "path", ["/healthz", "/readyz", "/metrics", "", "blocks", "/explorer/", "openapi.json", "/nope"]
+)
+def test_of_what_there_is_to_get_there_is_a_head(api: Api, path: str) -> None:
+    got, head = (api.request(method, path) for method in ("GET", "HEAD"))
+    assert head.status_code == got.status_code
+    assert head.content == b""
+    assert head.headers["content-type"] == got.headers["content-type"]
+    if path != "/metrics":
+        assert head.headers["content-length"] == got.headers["content-length"]
+    assert '{method="HEAD",' in api.get("/metrics").text
 
 
 def test_what_nobody_has_foreseen_tells_nothing_of_the_inside(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -136,6 +151,10 @@ PARAMETERS = [
     (f"blocks/{'0' * 64}", {"": "1"}, ""),
     ("", {"x" * 100: "1"}, "x" * 60 + "..."),
     ("/healthz", {"a": ""}, "a"),
+    ("/", {"x": "1"}, "x"),
+    (ROOT, {"x": "1"}, "x"),
+    ("openapi.json", {"x": "1"}, "x"),
+    ("docs", {"x": "1"}, "x"),
     ("blocks", {"Status": "valid"}, "Status"),
 ]
 

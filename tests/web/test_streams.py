@@ -146,6 +146,16 @@ def test_a_stream_of_server_sent_events_looks_as_it_must(ledger: Ledger, served:
         assert first == ["retry: 1000", "id: 1", ""]
 
 
+def test_of_a_stream_there_is_a_head(served: Served) -> None:
+    with httpx.Client(timeout=HANG_SECONDS, trust_env=False) as client:
+        for _ in range(2):
+            answer = client.head(f"http://{served.address}{PATH}", headers={"Accept": "text/event-stream"})
+            assert (answer.status_code, answer.content) == (200, b"")
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        assert client.get(f"http://{served.address}/healthz").status_code == 200
+    until(lambda: served.server._feed._readers == 0)
+
+
 def test_one_that_is_never_told_anything_knows_where_to_go_on_all_the_same(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -243,7 +253,20 @@ def test_a_parameter_may_be_given_once(served: Served) -> None:
     assert b"more than once" in bytes(caught.value.response.body)
 
 
-@pytest.mark.parametrize("accept", [None, "*/*", "application/json"])
+@pytest.mark.parametrize("accept", ["TEXT/Event-Stream", "text/html, text/event-stream;q=0.5, */*;q=0"])
+def test_a_stream_may_be_asked_for_in_several_ways(served: Served, accept: str) -> None:
+    with (
+        httpx.Client(timeout=HANG_SECONDS, trust_env=False) as client,
+        client.stream("GET", f"http://{served.address}{PATH}", headers={"Accept": accept}) as answer,
+    ):
+        assert answer.status_code == 200
+        assert next(answer.iter_lines()) == "retry: 1000"
+
+
+@pytest.mark.parametrize(
+    "accept",
+    [None, "*/*", "application/json", "text/event-stream;q=0", "text/event-stream; q=0.00", "x-text/event-stream"],
+)
 def test_whoever_asks_for_no_stream_is_told_how(served: Served, accept: str | None) -> None:
     with httpx.Client(trust_env=False) as client:
         client.headers.pop("accept")
