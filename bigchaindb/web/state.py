@@ -67,10 +67,17 @@ class WebSettings:
 
 
 class Standing(NamedTuple):
-    """How far a transaction has come, and why it was rejected, if it was."""
+    """How far a transaction has come.
+
+    Attributes:
+        status: how far.
+        reason: why it was rejected, if it was.
+        rival: id of the transaction that spent the same output first, if it was rejected for that.
+    """
 
     status: Status
-    reason: str | None
+    reason: str | None = None
+    rival: str | None = None
 
 
 class Shared:
@@ -127,7 +134,11 @@ class Shared:
             statuses = queries.statuses(list(dict.fromkeys(ids)))
             rejected = [txid for txid, status in statuses.items() if status is Status.REJECTED]
             rejections = queries.rejections(rejected) if rejected else {}
-        return [Standing(statuses[txid], rejections[txid].reason if txid in rejections else None) for txid in ids]
+        found = {
+            txid: Standing(Status.REJECTED, rejection.reason, rejection.evidence)
+            for txid, rejection in rejections.items()
+        }
+        return [found.get(txid) or Standing(statuses[txid]) for txid in ids]
 
 
 def shared_of(request: Request) -> Shared:

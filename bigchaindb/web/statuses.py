@@ -47,7 +47,7 @@ async def get_status(request: Request, which: Annotated[Which, Query()]) -> Json
         message = "give either transaction_id or block_id"
         raise ProblemError(HTTPStatus.BAD_REQUEST, message, field="transaction_id")
     if which.transaction_id is not None:
-        status, reason = await shared_of(request).standings.ask(which.transaction_id)
+        status, reason, _ = await shared_of(request).standings.ask(which.transaction_id)
         if status is Status.UNKNOWN:
             raise TransactionDoesNotExist(f"there is no transaction {which.transaction_id}", field="transaction_id")
         return _answer(which.transaction_id, status, reason)

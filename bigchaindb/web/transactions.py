@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from bigchaindb.exceptions import DoubleSpend
 from bigchaindb.model.status import Status
 from bigchaindb.node.histories import history
 from bigchaindb.node.listing import Listing
@@ -122,17 +123,20 @@ async def answer_accepted(request: Request, verdict: Verdict, mode: str, **more:
         more: further members of the answer, as texts that are JSON already.
 
     Raises:
-        BigchainDBError: it was refused.
-        ProblemError: it was rejected while this waited.
+        BigchainDBError: it was refused, or a rival won while this waited.
+        ProblemError: it was rejected for another reason while this waited.
     """
     if verdict.error is not None:
         raise verdict.error
     txid = str(verdict.id)
-    status, reason = verdict.status, None
+    status, reason, rival = verdict.status, None, None
     if mode == "valid" and status is not Status.VALID:
-        status, reason = await decided(request, txid)
+        status, reason, rival = await decided(request, txid)
     if status is Status.REJECTED:
-        raise ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, f"transaction {txid} was rejected: {reason}")
+        message = f"transaction {txid} was rejected: {reason}"
+        if rival is not None:
+            raise DoubleSpend(message, rival=rival)
+        raise ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, message)
     if status is Status.UNKNOWN:
         # A moment ago it was there: it is on its way from one place to the next.
         status = Status.BACKLOG

@@ -16,9 +16,11 @@ from bigchaindb.exceptions import StorageUnavailable
 from bigchaindb.model.building import create_transaction, sign_transaction
 from bigchaindb.model.reference import OutputRef
 from bigchaindb.model.transaction import Transaction, transaction_id
+from bigchaindb.storage.records import NewTransaction
 from bigchaindb.storage.sqlite import SqliteStorage
 from bigchaindb.web import intake, waiting
 from tests.acceptance.machine import until
+from tests.consensus.views import garbled
 from tests.onenode import private, public
 from tests.web.api import ROOT, Api, problem
 
@@ -353,8 +355,23 @@ def test_what_is_rejected_meanwhile_is_told_with_the_reason(working: Api, monkey
     )
     won, lost = sorted(answers, key=lambda answer: answer.status_code)
     assert (won.status_code, won.json()["status"]) == (200, "valid")
-    assert problem(lost)[:2] == (422, "invalid")
+    assert problem(lost) == (409, "double_spend", None)
+    assert lost.json()["rival"] == won.json()["id"]
     assert "was rejected: " in lost.json()["message"]
+
+
+def test_what_is_rejected_without_a_rival_is_told_as_invalid(working: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    bad = garbled(Transaction.from_dict(working.node.create("alice")))
+
+    def store(node: Node, transactions: list[Transaction]) -> None:
+        node.storage.append_backlog([NewTransaction(t.hash, t.id, t.text) for t in transactions], 0.0)
+
+    # It gets in, as junk in shared storage does.
+    monkeypatch.setattr("bigchaindb.node.node.Node.validate", lambda _, transactions: [None] * len(transactions))
+    monkeypatch.setattr("bigchaindb.node.node.Node.store", store)
+    answer = working.request("POST", "transactions", params={"mode": "valid"}, json=bad.to_dict())
+    assert problem(answer) == (422, "invalid", None)
+    assert "was rejected: " in answer.json()["message"]
 
 
 def test_the_mode_is_one_of_two(api: Api) -> None:
