@@ -5,6 +5,7 @@ Invariants:
 - One round at a time, in a thread, so that the event loop never waits for storage.
 - Every item gets its answer, or the error of its round; none is answered twice.
 - A round takes at most so much; what is left waits for the next, in order.
+- When storage fails a round, it has failed those who wait behind it too: nobody waits for it a second time.
 """
 
 from __future__ import annotations
@@ -77,7 +78,8 @@ class Rounds(Generic[_Item, _Answer]):
         try:
             answers = await to_thread.run_sync(self._answer, items, limiter=limiter)
         except BigchainDBError as error:
-            _fail(taken, error)
+            _fail([*taken, *self._waiting], error)
+            self._waiting.clear()
         except Exception as error:  # noqa: BLE001 - not handled here: whoever asked gets it
             if len(taken) == 1:
                 _fail(taken, error)

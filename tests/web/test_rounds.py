@@ -80,6 +80,34 @@ def test_when_storage_fails_all_of_the_round_are_told_and_the_next_goes_on() -> 
     asyncio.run(scenario())
 
 
+def test_who_has_waited_behind_a_round_that_failed_does_not_wait_for_another() -> None:
+    entered, go_on = threading.Event(), threading.Event()
+    taken: list[list[int]] = []
+
+    def answer(items: Sequence[int]) -> list[str]:
+        taken.append(list(items))
+        entered.set()
+        assert go_on.wait(HANG_SECONDS)
+        if 1 in items:
+            raise StorageUnavailable("busy")
+        return [str(item) for item in items]
+
+    async def scenario() -> None:
+        rounds = Rounds(answer, most=100)
+        first = asyncio.create_task(rounds.ask(1))
+        await asyncio.to_thread(entered.wait, HANG_SECONDS)
+        rest = [asyncio.create_task(rounds.ask(n)) for n in range(2, 10)]
+        await asyncio.sleep(0)
+        go_on.set()
+        for task in (first, *rest):
+            with pytest.raises(StorageUnavailable, match="busy"):
+                await task
+        assert await rounds.ask(2) == "2"
+
+    asyncio.run(scenario())
+    assert taken == [[1], [2]]
+
+
 def test_what_nobody_has_foreseen_is_felt_by_its_cause_alone() -> None:
     def answer(items: Sequence[int]) -> list[str]:
         return [str(10 // item) for item in items]
