@@ -179,19 +179,21 @@ class Builder:
             # What another node stored with a slow clock may stand before the cursor; and what was forgotten because
             # there was too much of it.
             self._cursor = None
-        if not self._room.has_room:
-            return False
-        page = self._storage.backlog(self._cursor, self._page)
-        self._is_read_through = len(page) < self._page
-        if page:
+        read = 0
+        while self._room.has_room and read < _PAGE:
+            page = self._storage.backlog(self._cursor, self._page)
+            self._is_read_through = len(page) < self._page
+            for item in page:
+                self._cursor = item.cursor
+                if item.transaction.hash not in self._room:
+                    self._admit(item.transaction, now)
+            if self._is_read_through:
+                return False
+            read += len(page)
             # So many as are not too large in memory, if the next are like these.
             mean_bytes = sum(len(item.transaction.text) for item in page) // len(page) + 1
             self._page = min(_PAGE, max(_LEAST_PAGE, min(2 * self._page, _PAGE_BYTES // mean_bytes)))
-        for item in page:
-            self._cursor = item.cursor
-            if item.transaction.hash not in self._room:
-                self._admit(item.transaction, now)
-        return not self._is_read_through
+        return self._room.has_room
 
     def _admit(self, stored: StoredTransaction, seen_at: float, *, mine: bool = False) -> None:
         """Take an entry in, as this node's to build if it is assigned to it or the caller says so."""
