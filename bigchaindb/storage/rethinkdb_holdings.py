@@ -1,37 +1,82 @@
-"""Who holds what, and what has become of each asset: documents `{id: txid/cid, owners, place, ...}`, one per output.
+"""Who holds what, and what has become of each asset.
+
+An output is a document of `outputs`, `{id: txid/cid, owners, place, ...}`.  Those of an owner are listed in `holdings`:
+`u/owner/place` for what is unspent and `g/owner/place` for what is gone, `{id, of: {output: True, or its spender}}`,
+where all whose places differ only in the last digit share a list.
 
 Invariants:
 
-- A document is made once; its spender is added once.
-- The place orders the outputs of an owner.  Those of an asset are in a line, in which each names its spender; every
-  64th has a posting, and from there one walks, in the server.  (An index by asset would cost half as much again as all
-  else that is done for an output, even one without entries.)
+- The document of an output is made once and never changed.  Its place is the one that stands, whoever settles the same
+  at the same moment: so all list it under the same key, and every step may be repeated, in any order.
+- What is gone is listed as such before it is taken from what is unspent, and for ever.  A slow writer may add it to the
+  latter again: so it counts only where it is not gone.
+- What is read in order, or by owner, is a primary key: an index costs more than a document of its own, and an index in
+  which something moves costs twice as much again.
+- The outputs of an asset are in a line, in which the spender of each makes the next; every 64th has a posting, and
+  from there one walks, in the server.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
-from itertools import islice
+import re
+from dataclasses import dataclass
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Final
 
+from bigchaindb.model.reference import OutputRef
 from bigchaindb.storage import cursors
-from bigchaindb.storage.records import Lineage
+from bigchaindb.storage.records import Lineage, OutputRow
 from bigchaindb.storage.rethinkdb_driver import r
 from bigchaindb.storage.rethinkdb_places import named
-from bigchaindb.storage.rethinkdb_store import fill, may_be_key
+from bigchaindb.storage.rethinkdb_store import keep, may_be_key
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from bigchaindb.model.reference import OutputRef
-    from bigchaindb.storage.records import Effects, OutputRow
+    from bigchaindb.storage.records import Effects, NewOutput
     from bigchaindb.storage.rethinkdb_postings import Postings
     from bigchaindb.storage.rethinkdb_rows import Row
     from bigchaindb.storage.rethinkdb_store import Store
 
 __all__ = ["Holdings"]
 
+_UNSPENT: Final = "u"
+_GONE: Final = "g"
+_NOBODY: Final = ""
+
+# A list is found by all digits of a place but the last.
+_LISTED_DIGITS: Final = 15
+_PLACE: Final = re.compile(r"([0-9]{15})([0-9])-.*", re.DOTALL)
+_LIST: Final = re.compile(r"[ug]/.*/([0-9]{15})", re.DOTALL)
+_ENTRY: Final = re.compile(r"([0-9])([^/]*)/([0-9]{1,9})")
+
+_PAGE: Final = 128
 _MARKED: Final = 64
+
+
+@dataclass(frozen=True, slots=True)
+class _Output:
+    """An output as it stands.
+
+    Attributes:
+        id: txid/cid.
+        owners: each once.
+        place: the named place.
+    """
+
+    id: str
+    owners: tuple[str, ...]
+    place: str
+
+    @property
+    def entry(self) -> str:
+        """Return how lists call it."""
+        return self.place[_LISTED_DIGITS] + self.id
+
+    def lists(self) -> list[tuple[str, str]]:
+        """Return the keys of the lists, unspent and gone, of each owner; what nobody owns is in one as well."""
+        tail = self.place[:_LISTED_DIGITS]
+        return [(f"{_UNSPENT}/{owner}/{tail}", f"{_GONE}/{owner}/{tail}") for owner in self.owners or (_NOBODY,)]
 
 
 class Holdings:
@@ -42,65 +87,109 @@ class Holdings:
         self._store = store
         self._postings = postings
 
+    # --- in --------------------------------------------------------------------------------------------------
+
     def settle(self, effects: Effects) -> None:
-        """See `Storage.settle`; every row is right by itself, so it may be begun again anywhere."""
+        """See `Storage.settle`; every document is right by itself, so it may be begun again anywhere."""
         self._store.check_open()
-        first = self._store.places(len(effects.outputs))
-        rows: dict[str, dict[str, Any]] = {}
-        for i, new in enumerate(effects.outputs):
-            ref = new.ref
-            id_ = f"{ref.txid}/{ref.cid}"
-            place = named(first + i, f"{ref.txid[:12]}/{ref.cid}")
-            rows.setdefault(id_, {"id": id_, "owners": list(dict.fromkeys(new.owners)), "place": place})
-            if new.lineage != Lineage(ref.txid, 1):
-                rows[id_].setdefault("asset", new.lineage.asset)
-                rows[id_].setdefault("step", new.lineage.step)
+        rows = _documents(effects.outputs, self._store.places(len(effects.outputs)))
         gone: dict[str, str] = {}
         for ref, spender in effects.spent:
-            id_ = f"{ref.txid}/{ref.cid}"
-            if id_ in rows:
-                rows[id_].setdefault("spent_by", spender)
-            else:
-                gone.setdefault(id_, spender)
+            gone.setdefault(f"{ref.txid}/{ref.cid}", spender)
         # Every node does this for every block, and a look costs a tenth of a write.
-        known = self._store.find("outputs", [*rows, *gone], fields=("id", "spent_by"))
-        is_spent = {row.text("id"): row.has("spent_by") for row in known}
-        gone.update((id_, row["spent_by"]) for id_, row in rows.items() if id_ in is_spent and "spent_by" in row)
-        missing = [row for id_, row in rows.items() if id_ not in is_spent]
-        newly_gone = {id_: spender for id_, spender in gone.items() if not is_spent.get(id_)}
+        known = {output.id: output for output in self._standing([*rows, *gone])}
+        missing = [row for id_, row in rows.items() if id_ not in known]
         self._store.together(
-            lambda: self._store.put("outputs", missing, fill),
-            lambda: self._store.change("outputs", newly_gone, _spent),
+            lambda: self._list(self._add(missing), gone, {}),
+            lambda: self._list(known.values(), gone, self._lists(known.values())),
         )
         lines = ((new.lineage, f"{new.ref.txid}/{new.ref.cid}") for new in effects.outputs)
         marks = [self._postings.mark(of.asset, of.step, id_) for of, id_ in lines if of.step % _MARKED == 0]
         if marks:
             self._postings.add(marks)
 
+    def _add(self, rows: Sequence[Mapping[str, Any]]) -> list[_Output]:
+        """Store outputs; return them as they stand, because another may have been first."""
+        if self._store.put("outputs", rows, keep) < len(rows):
+            return self._standing([row["id"] for row in rows])
+        return [_Output(row["id"], tuple(row["owners"]), row["place"]) for row in rows]
+
+    def _standing(self, ids: Iterable[str]) -> list[_Output]:
+        rows = self._store.find("outputs", ids, fields=("id", "owners", "place"))
+        return self._store.sound(rows, _output)
+
+    def _lists(self, outputs: Iterable[_Output]) -> dict[str, Mapping[str, Any]]:
+        keys = chain.from_iterable(chain.from_iterable(output.lists() for output in outputs))
+        rows = self._store.find("holdings", keys)
+        return dict(self._store.sound(rows, lambda row: (row.text("id"), row.mapping("of"))))
+
+    def _list(
+        self, outputs: Iterable[_Output], spenders: Mapping[str, str], lists: Mapping[str, Mapping[str, Any]]
+    ) -> None:
+        """List outputs as unspent or gone where they are not listed so.
+
+        Args:
+            outputs: some that stand.
+            spenders: by output, for those that are gone.
+            lists: those in which the outputs are looked for, as far as they are there.
+        """
+        added: dict[str, dict[str, object]] = {}
+        left: dict[str, list[str]] = {}
+        for output in outputs:
+            entry, spender = output.entry, spenders.get(output.id)
+            for unspent, gone in output.lists():
+                is_held, is_gone = entry in lists.get(unspent, ()), entry in lists.get(gone, ())
+                if spender is not None and not is_gone:
+                    added.setdefault(gone, {})[entry] = spender
+                elif spender is None and output.owners and not is_held and not is_gone:
+                    added.setdefault(unspent, {})[entry] = True
+                if is_held and (is_gone or spender is not None):
+                    left.setdefault(unspent, []).append(entry)
+        self._store.put("holdings", [{"id": key, "of": entries} for key, entries in added.items()], _joined)
+        self._store.change("holdings", left, _without)
+
+    # --- of an owner -----------------------------------------------------------------------------------------
+
     def of_owner(self, owner: str, *, spent: bool | None, start: str, limit: int) -> list[OutputRow]:
         """Return up to `limit` holdings of an owner behind a named place; see `Storage.outputs_of`."""
         self._store.check_open()
-        if not may_be_key(owner):
+        if not may_be_key(f"{_GONE}/{owner}/{start}") or owner == _NOBODY or limit < 1:
             return []
-        held = r.table("outputs")
-        rows = [
-            row.output()
-            for kind in ((False, True) if spent is None else (spent,))
-            for row in self._store.rows(
-                "outputs",
-                held.between([owner, kind, start], [owner, kind, r.maxval], index="held", left_bound="open")
-                .order_by(index="held")
-                .limit(limit),
-                decides=False,
-            )
-        ]
-        return list(islice(sorted(rows, key=lambda row: row.cursor), limit))
+        kinds = (_UNSPENT, _GONE) if spent is None else (_GONE,) if spent else (_UNSPENT,)
+        # What moves meanwhile is found where it comes to, because that is read later.
+        rows = {
+            row.cursor: row
+            for kind in kinds
+            for row in islice(self._walk(kind, owner, start, min(limit, _PAGE)), limit)
+        }
+        return [rows[cursor] for cursor in sorted(rows)[:limit]]
+
+    def _walk(self, kind: str, owner: str, start: str, size: int) -> Iterator[OutputRow]:
+        """Give the entries of an owner's lists of a kind behind a named place, in order."""
+        prefix = f"{kind}/{owner}/"
+        behind, bound = prefix + start[:_LISTED_DIGITS], "closed"
+        while True:
+            lists = r.table("holdings").between(behind, prefix + "~", left_bound=bound)
+            found = self._store.rows("holdings", lists.order_by(index="id").limit(size), decides=False)
+            gone: set[str] = set()
+            if kind == _UNSPENT:
+                keys = [_GONE + row.text("id").removeprefix(_UNSPENT) for row in found]
+                others = self._store.find("holdings", keys, decides=False)
+                gone.update(row.cursor for row in chain.from_iterable(self._store.sound(others, _entries)))
+            for row in chain.from_iterable(self._store.sound(found, _entries)):
+                if row.cursor > start and row.cursor not in gone:
+                    yield row
+            if len(found) < size:
+                return
+            behind, bound = found[-1].text("id"), "open"
+
+    # --- of an asset -----------------------------------------------------------------------------------------
 
     def lineages(self, outputs: Sequence[OutputRef]) -> dict[OutputRef, Lineage]:
         """See `Storage.lineages`."""
         ids = [f"{output.txid}/{output.cid}" for output in outputs]
         rows = self._store.find("outputs", ids, fields=("id", "asset", "step"), decides=False)
-        return {row.ref(): row.lineage() for row in rows}
+        return dict(self._store.sound(rows, lambda row: (row.ref(), row.lineage())))
 
     def of_asset(self, asset: str, start: int, limit: int) -> list[OutputRow]:
         """Return up to `limit` outputs of an asset behind a step; see `Storage.outputs_of_asset`."""
@@ -110,14 +199,17 @@ class Holdings:
         first = self._line_before(asset, start + 1)
         if first is None or limit < 1:
             return []
-        line = r.range(start - first.lineage().step + limit).fold(
-            r.table("outputs").get(first.text("id")),
-            lambda row, _: r.branch(row.eq(None), None, _next_of(row, asset)),
-            emit=lambda _, __, row: r.branch(row.eq(None), [], [row]),
+        line = r.range(start - first.lineage().step + limit + 1).fold(
+            _with_spender(r.table("outputs").get(first.text("id"))),
+            lambda row, _: r.branch(row.eq(None), None, _with_spender(_next_of(row, asset))),
+            emit=lambda row, _, __: r.branch(row.eq(None), [], [row]),
         )
-        rows = [first, *self._store.rows("outputs", line, decides=False)]
-        found = [(row.lineage().step, row.output()) for row in rows]
-        return [replace(row, cursor=cursors.at(step)) for step, row in found if step > start]
+        found = [(row.lineage().step, row) for row in self._store.rows("outputs", line, decides=False)]
+        return [
+            OutputRow(cursors.at(step), row.ref(), row.text("spent_by") if row.has("spent_by") else None)
+            for step, row in found
+            if step > start
+        ]
 
     def _line_before(self, asset: str, step: int) -> Row | None:
         """Return where to begin a walk along an asset's line to a step."""
@@ -130,8 +222,68 @@ class Holdings:
         return rows[0] if rows else None
 
 
-def _spent(row: Any, spender: Any) -> Any:
-    return row.merge(r.branch(row.has_fields("spent_by"), {}, {"spent_by": spender}))
+def _documents(outputs: Sequence[NewOutput], first: int) -> dict[str, dict[str, Any]]:
+    """Return the documents of new outputs, by their ids; the first place is given."""
+    rows: dict[str, dict[str, Any]] = {}
+    for i, new in enumerate(outputs):
+        ref = new.ref
+        id_ = f"{ref.txid}/{ref.cid}"
+        row: dict[str, Any] = {"id": id_, "owners": list(dict.fromkeys(new.owners)), "place": _named(first + i, ref)}
+        if new.lineage != Lineage(ref.txid, 1):
+            row |= {"asset": new.lineage.asset, "step": new.lineage.step}
+        rows.setdefault(id_, row)
+    return rows
+
+
+def _named(place: int, ref: OutputRef) -> str:
+    return named(place, f"{ref.txid[:12]}/{ref.cid}")
+
+
+def _output(row: Row) -> _Output:
+    place = row.text("place")
+    if not _PLACE.fullmatch(place):
+        raise row.damaged("place")
+    return _Output(row.text("id"), tuple(row.texts("owners")), place)
+
+
+def _entries(row: Row) -> list[OutputRow]:
+    """Return what a list holds, in order."""
+    place = _LIST.fullmatch(row.text("id"))
+    entries = [(_ENTRY.fullmatch(entry), spender) for entry, spender in row.mapping("of").items()]
+    rows = []
+    for entry, spender in entries:
+        if place is None or entry is None or not (spender is True or isinstance(spender, str)):
+            raise row.damaged("of")
+        ref = OutputRef(entry[2], int(entry[3]))
+        rows.append(OutputRow(_named(int(place[1] + entry[1]), ref), ref, None if spender is True else spender))
+    return sorted(rows, key=lambda row: row.cursor)
+
+
+def _is_list(row: Any) -> Any:
+    return row["of"].type_of().default(None).eq("OBJECT")
+
+
+def _joined(_: Any, standing: Any, new: Any) -> Any:
+    # Of two spenders the first stays.
+    return r.branch(_is_list(standing), new.merge(standing), new)
+
+
+def _without(row: Any, gone: Any) -> Any:
+    left = row["of"].without(r.args(gone))
+    return r.branch(_is_list(row), r.branch(left.keys().is_empty(), None, row.merge({"of": r.literal(left)})), row)
+
+
+def _with_spender(row: Any) -> Any:
+    """Return an output with its spender beside it, if it has one."""
+
+    def looked_up(output: Any) -> Any:
+        place = output["place"].match(f"^{_PLACE.pattern}$")["groups"].map(lambda group: group["str"])
+        owner = output["owners"].nth(0).default(_NOBODY)
+        entries = r.table("holdings").get(r.expr(f"{_GONE}/") + owner + "/" + place.nth(0))["of"]
+        spender = entries[place.nth(1) + output["id"]].default(None)
+        return output.merge(r.branch(spender.eq(None), {}, {"spent_by": spender}))
+
+    return r.expr(row).do(lambda output: r.branch(output.eq(None), None, looked_up(output)))
 
 
 def _next_of(row: Any, asset: str) -> Any:

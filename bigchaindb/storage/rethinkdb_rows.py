@@ -18,7 +18,6 @@ from bigchaindb.model.reference import OutputRef
 from bigchaindb.storage.records import (
     DecisionRow,
     Lineage,
-    OutputRow,
     RejectionRow,
     Sighting,
     StoredBlock,
@@ -81,12 +80,12 @@ class Row:
             raise self.damaged(name)
         return value
 
-    def rows(self, name: str) -> list[Row]:
-        """Return a field that is a list of documents; empty where it is absent."""
-        value = self._document.get(name, [])
-        if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+    def mapping(self, name: str) -> Mapping[str, Any]:
+        """Return a field that is an object."""
+        value = self._document.get(name)
+        if not isinstance(value, dict):
             raise self.damaged(name)
-        return [Row(self._table, item) for item in value]
+        return value
 
     def has(self, name: str) -> bool:
         """Tell whether there is such a field."""
@@ -166,10 +165,6 @@ class Row:
             self.whole("valid_transactions"),
             self.text("newest_time"),
         )
-
-    def output(self) -> OutputRow:
-        """Return a document of `outputs`."""
-        return OutputRow(self.text("place"), self.ref(), self.text("spent_by") if self.has("spent_by") else None)
 
     def ref(self) -> OutputRef:
         """Return which output a document of `outputs` is about."""

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["TABLES", "Index", "Opened", "drop", "open_ledger", "spread"]
 
-FORMAT_VERSION: Final = 2
+FORMAT_VERSION: Final = 3
 
 BELLS: Final = "bells"
 
@@ -83,13 +83,10 @@ TABLES: Final[Mapping[str, Mapping[str, Index]]] = {
     },
     # {id: node/sequence, node, sequence, block, verdict, text, valid_transactions, newest_time}
     "decisions": {"block": Index(lambda row: row["block"])},
-    # {id: txid/cid, owners, place, asset and step (but at the first step), spent_by (once it is spent)}
-    "outputs": {
-        "held": Index(
-            lambda row: row["owners"].map(lambda owner: [owner, row.has_fields("spent_by"), row["place"]]),
-            several=True,
-        ),
-    },
+    # {id: txid/cid, owners, place, asset and step (but at the first step)}
+    "outputs": {},
+    # {id: u or g/owner/all digits of the place but the last, of: {last digit + txid/cid: true, or the spender's id}}
+    "holdings": {},
     # {id: hash/node, tx, node, text, place}
     "rejections": {"tx": Index(lambda row: row["tx"])},
     # {id: =name, text}, and {id: format, version}
@@ -125,15 +122,9 @@ def open_ledger(pool: Pool, *, create: bool) -> Opened:
     server = pool.server
     found = _survey(pool)
     version = version_of(found["versions"])
-    tables = {table["name"]: table for table in found["tables"]}
-    if len(tables) < len(found["tables"]):
-        raise StorageMismatch(f"{server} has two tables of one name: drop one by its id in rethinkdb.table_config")
-    if set(tables) - set(TABLES):
-        others = ", ".join(sorted(set(tables) - set(TABLES)))
-        raise StorageMismatch(f"{server} has tables that are not of a ledger: {others}; choose another database.name")
-    for name, table in tables.items():
-        _check_there(server, name, table)
-        _check_promise(server, name, table)
+    tables = _tables(server, found["tables"])
+    if "registers" in tables:
+        _check_format(pool)
     missing = [name for name in TABLES if not set(TABLES[name]) <= set(tables.get(name, {"indexes": []})["indexes"])]
     missing += [name for name in TABLES if name not in tables and name not in missing]
     if missing and not create:
@@ -142,7 +133,10 @@ def open_ledger(pool: Pool, *, create: bool) -> Opened:
         raise StorageMismatch(f"{server}: the ledger lacks {', '.join(missing)}: run `bigchaindb init`")
     if missing:
         _make(pool)
-    _check_format(pool, create=create)
+    if create:
+        _mark_format(pool)
+    if not _check_format(pool):
+        raise StorageMismatch(f"{server}: the ledger is incomplete: run `bigchaindb init`")
     if create:
         _warn_of_one_replica(server, len(found["versions"]), [tables.get(name) for name in TABLES])
     return Opened(found["writer"], float(found["now"]), version)
@@ -168,6 +162,20 @@ def _survey(pool: Pool) -> Any:
         user = pool.server.user
         mend = f'r.db("rethinkdb").grant("{user}", {{"read": true}})'
         raise StorageMismatch(f"{error} To see versions and tables it needs {mend}") from error
+
+
+def _tables(server: Server, found: Sequence[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+    """Return the tables by name, if they are a ledger's and can be trusted."""
+    tables = {table["name"]: table for table in found}
+    if len(tables) < len(found):
+        raise StorageMismatch(f"{server} has two tables of one name: drop one by its id in rethinkdb.table_config")
+    if set(tables) - set(TABLES):
+        others = ", ".join(sorted(set(tables) - set(TABLES)))
+        raise StorageMismatch(f"{server} has tables that are not of a ledger: {others}; choose another database.name")
+    for name, table in tables.items():
+        _check_there(server, name, table)
+        _check_promise(server, name, table)
+    return tables
 
 
 def _check_there(server: Server, name: str, table: Mapping[str, Any]) -> None:
@@ -196,21 +204,19 @@ def _warn_of_one_replica(server: Server, servers: int, tables: Sequence[Mapping[
         )
 
 
-def _check_format(pool: Pool, *, create: bool) -> None:
-    mark = r.table("registers").get("format")
-    if create:
-        pool.write(
-            r.table("registers").insert(
-                {"id": "format", "version": FORMAT_VERSION}, conflict=lambda _, standing, __: standing
-            )
-        )
-    found = pool.read(mark)
-    if found is None:
-        raise StorageMismatch(f"{pool.server}: the ledger is incomplete: run `bigchaindb init`")
-    if found.get("version") != FORMAT_VERSION:
+def _check_format(pool: Pool) -> bool:
+    """Refuse a ledger of another release, whatever it lacks; tell whether it has been completed."""
+    found = pool.read(r.table("registers").get("format"))
+    if found is not None and found.get("version") != FORMAT_VERSION:
         raise StorageMismatch(
             f"{pool.server}: the ledger has format {found.get('version')!r}; this release knows {FORMAT_VERSION}"
         )
+    return found is not None
+
+
+def _mark_format(pool: Pool) -> None:
+    mark = {"id": "format", "version": FORMAT_VERSION}
+    pool.write(r.table("registers").insert(mark, conflict=lambda _, standing, __: standing))
 
 
 def _make(pool: Pool) -> None:

@@ -10,12 +10,13 @@ Invariants:
 
 from __future__ import annotations
 
+import logging
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
-from bigchaindb.exceptions import StorageError
+from bigchaindb.exceptions import StorageError, StorageMismatch
 from bigchaindb.storage import rethinkdb_schema as schema
 from bigchaindb.storage.rethinkdb_bells import Bells
 from bigchaindb.storage.rethinkdb_driver import literal, r, written
@@ -28,13 +29,18 @@ if TYPE_CHECKING:
 
     from bigchaindb.storage.rethinkdb_driver import Server
 
-__all__ = ["Conflict", "Store", "fill", "keep", "may_be_key", "rounds"]
+__all__ = ["Conflict", "Store", "keep", "may_be_key", "rounds"]
 
 _CHUNK: Final = 1_000
 _CHUNK_CHARACTERS: Final = 4 * 2**20
 _KEY_BYTES: Final = 127
 _CLOCK_SECONDS: Final = 60.0
 _HELPERS: Final = 4
+_SAID: Final = 100
+
+_log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 Conflict: TypeAlias = "Callable[[Any, Any, Any], Any]"
 """From the name of the key, the stored document and the new one to what is stored."""
@@ -43,11 +49,6 @@ Conflict: TypeAlias = "Callable[[Any, Any, Any], Any]"
 def keep(_: Any, standing: Any, __: Any) -> Any:
     """On a conflict, let what is stored stay."""
     return standing
-
-
-def fill(_: Any, standing: Any, new: Any) -> Any:
-    """On a conflict, let what is stored stay, and add the fields that it lacks."""
-    return new.merge(standing)
 
 
 class Store:
@@ -68,6 +69,7 @@ class Store:
             raise
         self._places = Places(opened.now_seconds)
         self._of_thread = threading.local()
+        self._said: set[str] = set()
         self._helper = ThreadPoolExecutor(_HELPERS, thread_name_prefix="rethinkdb")
 
     # --- life ------------------------------------------------------------------------------------------------
@@ -147,18 +149,40 @@ class Store:
         """Return the documents of a table that a bounded query finds, in its order."""
         return [Row(table, document) for document in self.read(query, decides=decides)]
 
+    def sound(self, rows: Iterable[Row], read: Callable[[Row], T]) -> list[T]:
+        """Return what is read of documents, without those that were not written here.
+
+        Anybody in the federation can put a document into a list.  That must keep nobody from the others in it, so it is
+        passed over, and logged once.
+        """
+        found = []
+        for row in rows:
+            try:
+                found.append(read(row))
+            except StorageMismatch as error:
+                self._say_once(str(error))
+        return found
+
+    def _say_once(self, problem: str) -> None:
+        if problem not in self._said and len(self._said) < _SAID:
+            self._said.add(problem)
+            _log.warning("%s; it is passed over", problem)
+
     # --- writing ---------------------------------------------------------------------------------------------
 
-    def put(self, table: str, documents: Iterable[Mapping[str, Any]], conflict: Conflict) -> None:
+    def put(self, table: str, documents: Iterable[Mapping[str, Any]], conflict: Conflict) -> int:
         """Store documents.
 
         Args:
             table: its name.
             documents: each with its `id`; of two with one id, the second meets the first.
             conflict: what to do where there is one.
+
+        Returns:
+            How many were not there.
         """
-        for chunk in self._chunks(documents):
-            self.write(r.table(table).insert(r.json(chunk), conflict=conflict))
+        queries = (r.table(table).insert(r.json(chunk), conflict=conflict) for chunk in self._chunks(documents))
+        return sum(self.write(query)["inserted"] for query in queries)
 
     def put_and_see(self, table: str, documents: Iterable[Mapping[str, Any]], conflict: Conflict) -> dict[str, Row]:
         """Store documents as `put` does; return by id what is stored now."""
@@ -192,7 +216,7 @@ class Store:
             )
             self.write(query)
 
-    def together(self, one: Callable[[], None], other: Callable[[], None]) -> None:
+    def together(self, one: Callable[[], object], other: Callable[[], object]) -> None:
         """Do two things at once that do not depend on each other, so that they wait for the disk together.
 
         Raises:
@@ -205,7 +229,7 @@ class Store:
             future.exception()
         future.result()
 
-    def _quietly(self, write: Callable[[], None]) -> None:
+    def _quietly(self, write: Callable[[], object]) -> None:
         # Whoever waits for this one calls attention to it.
         self._of_thread.in_batch = True
         write()

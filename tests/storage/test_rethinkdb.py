@@ -205,7 +205,6 @@ def test_whole_numbers_come_back_as_the_times_they_were(storage: RethinkStorage)
     [
         ("decisions", {"id": "node/1", "node": "node", "block": block("a").id, "sequence": 1.5}),
         ("sightings", {"id": f"node/{block('a').key}", "key": block("a").key, "block": 1}),
-        ("outputs", {"id": "x/y", "owners": ["alice"], "place": "1"}),
         ("registers", {"id": "=name", "text": 7}),
         ("blocks", {"id": 1, "key": "k", "block": block("a").id, "text": 1}),
     ],
@@ -218,7 +217,6 @@ def test_a_document_that_was_not_written_here_is_named(
     def read() -> None:
         storage.decisions_on([block("a").id])
         storage.sightings("node", [block("a").key])
-        storage.outputs_of("alice", spent=None, after=None, limit=10)
         storage.registers(["name"])
         storage.blocks([block("a").id])
 

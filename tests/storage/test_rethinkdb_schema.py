@@ -175,14 +175,26 @@ def test_somebody_elses_tables_are_left_alone(new_ledger: Server) -> None:
     assert admin(new_ledger, r.table_list()) == ["bigchain"]
 
 
-@pytest.mark.parametrize("version", [0, 1, "2", None])
+@pytest.mark.parametrize("version", [0, 2, "3", None])
 def test_a_ledger_of_another_format_is_left_alone(ledger: Server, version: object) -> None:
     mark = r.table("registers").get("format")
     admin(ledger, mark.update({"version": version}))
     try:
-        assert f"the ledger has format {version!r}; this release knows 2" in refused(ledger)
+        assert f"the ledger has format {version!r}; this release knows 3" in refused(ledger)
     finally:
-        admin(ledger, mark.update({"version": 2}))
+        admin(ledger, mark.update({"version": 3}))
+
+
+def test_a_ledger_of_another_format_is_not_completed(ledger: Server) -> None:
+    mark = r.table("registers").get("format")
+    admin(ledger, mark.update({"version": 2}))
+    admin(ledger, r.table_drop("holdings"))
+    try:
+        assert "the ledger has format 2; this release knows 3" in refused(ledger)
+        assert "holdings" not in admin(ledger, r.table_list())
+    finally:
+        admin(ledger, mark.update({"version": 3}))
+        open_(ledger, create=True)
 
 
 def test_a_user_with_too_few_rights_is_told_which_to_ask_for(ledger: Server) -> None:

@@ -1,0 +1,143 @@
+"""Holdings in RethinkDB, which every node settles, at any time and at any pace."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import pytest
+
+from bigchaindb.storage.rethinkdb import RethinkStorage
+from bigchaindb.storage.rethinkdb_driver import r
+from tests.storage.make import ALICE, BOB, digest, effects, output
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from bigchaindb.model.reference import OutputRef
+    from bigchaindb.storage.records import Effects, OutputRow
+    from bigchaindb.storage.rethinkdb_driver import Server
+
+HANG_SECONDS = 60.0
+
+MADE = effects(*[(output("made", cid), [ALICE, BOB]) for cid in range(25)])
+SOLD = effects((output("sold"), [BOB]), spent=[(output("made", cid), "sold") for cid in range(25)])
+SPENT = [(output("made", cid), digest("sold")) for cid in range(25)]
+
+
+@pytest.fixture
+def storage(empty_ledger: Server) -> Iterator[RethinkStorage]:
+    with closing(RethinkStorage(empty_ledger, create=True)) as found:
+        yield found
+
+
+@pytest.fixture
+def other(empty_ledger: Server, storage: RethinkStorage) -> Iterator[RethinkStorage]:  # noqa: ARG001
+    with closing(RethinkStorage(empty_ledger, create=False)) as found:
+        yield found
+
+
+def rows_of(storage: RethinkStorage, owner: str, *, spent: bool | None = None, limit: int = 7) -> list[OutputRow]:
+    """All of a list, page by page."""
+    rows: list[OutputRow] = []
+    while page := storage.outputs_of(owner, spent=spent, after=rows[-1].cursor if rows else None, limit=limit):
+        rows += page
+    return rows
+
+
+def held(storage: RethinkStorage, owner: str, *, spent: bool | None = None) -> list[tuple[OutputRef, str | None]]:
+    return [(row.ref, row.spent_by) for row in rows_of(storage, owner, spent=spent)]
+
+
+def lists(storage: RethinkStorage) -> dict[str, Mapping[str, object]]:
+    return {row.text("id"): row.mapping("of") for row in storage._store.rows("holdings", r.table("holdings"))}
+
+
+def test_nothing_of_what_is_spent_is_left_among_the_unspent(storage: RethinkStorage) -> None:
+    for each in (MADE, SOLD):
+        storage.settle(each)
+    assert {key[:2] for key in lists(storage) if "/alice/" in key} == {"g/"}
+    assert held(storage, ALICE) == held(storage, ALICE, spent=True) == SPENT
+    assert held(storage, BOB, spent=False) == [(output("sold"), None)]
+
+
+def test_what_many_settle_at_once_is_listed_once(empty_ledger: Server) -> None:
+    storages = [RethinkStorage(empty_ledger, create=True) for _ in range(4)]
+    together = threading.Barrier(4)
+
+    def settle(storage: RethinkStorage) -> None:
+        together.wait(HANG_SECONDS)
+        for each in (MADE, SOLD):
+            storage.settle(each)
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(settle, storages))
+    assert sorted(held(storages[0], ALICE)) == sorted(SPENT)
+    assert held(storages[0], ALICE, spent=False) == []
+    assert sorted(held(storages[0], BOB)) == sorted([*SPENT, (output("sold"), None)])
+    for each in storages:
+        each.close()
+
+
+def list_again(storage: RethinkStorage, settled: Effects) -> None:
+    """Do what a node does that looked for these outputs in the lists before others listed them."""
+    ids = [f"{new.ref.txid}/{new.ref.cid}" for new in settled.outputs]
+    storage._holdings._list(storage._holdings._standing(ids), {}, {})
+
+
+def test_what_a_slow_node_lists_again_is_spent_all_the_same(storage: RethinkStorage, other: RethinkStorage) -> None:
+    for each in (MADE, SOLD):
+        storage.settle(each)
+    list_again(other, MADE)
+    assert {key[:2] for key in lists(storage) if "/alice/" in key} == {"g/", "u/"}
+    for spent, found in ((None, SPENT), (True, SPENT), (False, [])):
+        assert held(storage, ALICE, spent=spent) == found
+    assert [row.cursor for row in rows_of(storage, ALICE)] == [
+        row.cursor for row in rows_of(storage, ALICE, spent=True)
+    ]
+    # It goes on with the next block.
+    other.settle(SOLD)
+    assert {key[:2] for key in lists(storage) if "/alice/" in key} == {"g/"}
+
+
+def test_what_a_node_left_half_listed_another_completes(storage: RethinkStorage, other: RethinkStorage) -> None:
+    storage._store.put("outputs", [{"id": f"{digest('made')}/0", "owners": [ALICE], "place": f"{5:016d}-x"}], _kept)
+    assert held(storage, ALICE) == []
+    other.settle(effects((output("made"), [ALICE])))
+    assert held(storage, ALICE) == [(output("made"), None)]
+    assert list(lists(storage)) == [f"u/{ALICE}/{0:015d}"]
+
+
+def _kept(_: object, standing: object, __: object) -> object:
+    return standing
+
+
+@pytest.mark.parametrize("junk", [{}, {"of": 5}, {"of": {"x": True}}, {"of": {f"1{digest('b')}/0": 5}}], ids=repr)
+def test_no_junk_in_a_list_keeps_anything_out(
+    storage: RethinkStorage, junk: dict[str, object], caplog: pytest.LogCaptureFixture
+) -> None:
+    storage.settle(effects((output("made"), [ALICE])))
+    rows = [{**junk, "id": f"{kind}/{ALICE}/{each}"} for kind in "ug" for each in ("0", "000000000000005", "z")]
+    storage._store.write(r.table("holdings").insert(rows))
+    for _ in range(2):
+        assert held(storage, ALICE) == held(storage, ALICE, spent=False) == [(output("made"), None)]
+    said = [record.message for record in caplog.records if "it is passed over" in record.message]
+    assert len(said) == len(set(said)) > 0
+
+
+def test_junk_in_place_of_a_list_gives_way(storage: RethinkStorage) -> None:
+    storage.settle(effects((output("made"), [ALICE])))
+    keys = [key.replace("u/", kind) for key in lists(storage) for kind in ("u/", "g/")]
+    storage._store.write(r.table("holdings").insert([{"id": key, "of": 5} for key in keys], conflict="replace"))
+    storage.settle(effects((output("made"), [ALICE])))
+    assert held(storage, ALICE) == [(output("made"), None)]
+    storage.settle(effects((output("sold"), [BOB]), spent=[(output("made"), "sold")]))
+    assert held(storage, ALICE) == [(output("made"), digest("sold"))]
+
+
+def test_junk_in_place_of_an_output_stops_nobody(storage: RethinkStorage) -> None:
+    storage._store.write(r.table("outputs").insert({"id": f"{digest('made')}/0", "owners": 5, "place": "1"}))
+    storage.settle(effects((output("made"), [ALICE]), (output("other"), [ALICE]), spent=[(output("made"), "sold")]))
+    assert held(storage, ALICE) == [(output("other"), None)]
