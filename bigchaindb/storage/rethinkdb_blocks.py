@@ -3,11 +3,12 @@
 Invariants:
 
 - The numbers are 1, 2, 3, ... without a gap: n + 1 is tried only after n was seen stored, and a primary key is taken
-  once.  So no block arrives behind a cursor, and a reader that finds n + 1 but not n knows that n is there: it reads on
-  from n the next time.
+  once.  So no block arrives behind a cursor, and a reader that found n + 1 but not n finds n when it reads once more.
 - A block is stored once.  Whoever writes it looks, after having seen that number n is taken, for the block among all
   there are, and then tries n + 1 only: a copy that came meanwhile took n + 1 or more, so that this try fails.
 - What the block's transactions are looked up by is stored before the block.
+- Members share the database, so anything may be under any key.  What is no block is passed over, a gap that stays is
+  too, and a number that is too far from the others to be the next is none: nobody can use the numbers up.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ __all__ = ["Blocks"]
 
 # Each failure is somebody else's success.
 _TRIES: Final = 200
+# Whoever wants the numbers to end has to store a document for each of so many.
+_MAX_GAP: Final = 10**6
 
 
 class Blocks:
@@ -42,6 +45,7 @@ class Blocks:
         """Read and write with these."""
         self._store = store
         self._postings = postings
+        self._seen = 0
 
     def add_first(self, block: StoredBlock) -> StoredBlock:
         """Store the first block unless there is one; return the one that stands.
@@ -66,69 +70,86 @@ class Blocks:
         self._index(block)
         row = literal(block_row(block))
         blocks = r.table("blocks")
-        last = blocks.order_by(index=r.desc("id")).limit(1)["id"].nth(0).default(0)
-        query = last.do(
-            lambda taken: r.branch(
-                blocks.get_all(block.key, index="key").is_empty(),
-                blocks.insert(row.merge({"id": taken.add(1)}), conflict=keep, return_changes="always"),
-                None,
-            )
-        )
         for _ in range(_TRIES):
+            query = _last(self._last(decides=True) if self._seen == 0 else self._seen).do(
+                lambda taken: r.branch(
+                    blocks.get_all(block.key, index="key").is_empty(),
+                    blocks.insert(row.merge({"id": taken + 1}), conflict=keep).merge({"taken": taken}),
+                    None,
+                )
+            )
             written = self._store.write(query)
             if written is None or written["inserted"]:
                 return
+            self._seen = int(written["taken"])
         raise StorageUnavailable(f"block {block.id}: others keep storing blocks all the time")
+
+    def _last(self, *, decides: bool) -> int:
+        """Return the last number; for `decides` see `Pool.read`."""
+        while True:
+            found = int(self._store.read(_last(self._seen), decides=decides))
+            if found == self._seen:
+                return found
+            self._seen = found
 
     def _index(self, block: StoredBlock) -> None:
         self._postings.add_block(block.key, zip(block.transaction_ids, block.transactions, strict=True))
 
     def page(self, cursor: str | None, limit: int) -> list[tuple[str, StoredBlock]]:
-        """See `Storage.blocks_after`.
-
-        Raises:
-            StorageMismatch: a number is missing.
-        """
-        start = cursors.position(cursor)
+        """See `Storage.blocks_after`."""
+        start: float = cursors.position(cursor)
         self._store.check_open()
-        if limit <= 0:
-            return []
-        query = r.table("blocks").between(start, r.maxval, left_bound="open").order_by(index="id").limit(limit)
-        rows = self._store.rows("blocks", query)
-        page = self._whole(rows, start)
-        if rows and not page:
-            # It is there by now, or never was.
-            page = self._whole(self._store.find("blocks", [start + 1]), start)
-        return page
-
-    def _whole(self, rows: Sequence[Row], start: int) -> list[tuple[str, StoredBlock]]:
-        """Return the blocks behind a number up to the first that is missing: the trees are read one after the other.
-
-        Raises:
-            StorageMismatch: it is not only missing from what was read.
-        """
         page: list[tuple[str, StoredBlock]] = []
-        for number, row in enumerate(rows, start=start + 1):
-            if row.whole("id") != number:
-                if not self._store.find("blocks", [number], fields=("id",)):
-                    raise StorageMismatch(
-                        f"the ledger is damaged: table blocks has no document {number}, but later ones"
-                    )
+        while not page and limit > 0:
+            rows = self._store.rows("blocks", _numbers(start).order_by(index="id").limit(limit))
+            page = [(cursors.at(number), block) for number, block in self._without_gap(rows, start)]
+            if len(rows) < limit:
                 break
-            page.append((cursors.at(number), row.block()))
+            start = rows[-1].number("id")
         return page
+
+    def _without_gap(self, rows: Sequence[Row], start: float) -> list[tuple[int, StoredBlock]]:
+        """Return the numbered blocks that were read behind a number, and what was not seen though it is among them."""
+        first = int(start) + 1
+        if rows and [row.number("id") for row in rows] != list(range(first, first + len(rows))):
+            # The trees of a table are read one after the other, so what came meanwhile may be seen and what came before
+            # it not.  By now that is there, or never was.
+            seen = r.table("blocks").between(start, rows[-1].number("id"), left_bound="open", right_bound="closed")
+            rows = self._store.rows("blocks", seen.order_by(index="id").limit(len(rows)))
+            numbers = {row.number("id") for row in rows}
+            missing = next((number for number in range(first, int(max(numbers))) if number not in numbers), None)
+            if missing is not None:
+                self._store.say_once(f"the ledger is damaged: table blocks has no document {missing}, but later ones")
+        return self._store.sound(rows, _numbered)
 
     def of_ids(self, ids: Sequence[str]) -> dict[str, list[StoredBlock]]:
-        """See `Storage.blocks`; whoever asks compares text and key, so any replica's answer will do."""
-        found = self._store.find("blocks", ids, index="block", decides=False)
-        rows = sorted(found, key=lambda row: row.whole("id"))
-        return grouped((row.text("block"), row.block()) for row in rows)
+        """See `Storage.blocks`."""
+        found = self._store.sound(self._store.find("blocks", ids, index="block"), _numbered)
+        return grouped((block.id, block) for _, block in sorted(found, key=lambda pair: pair[0]))
 
     def count(self) -> int:
         """Return the last number."""
-        last: Any = r.table("blocks").order_by(index=r.desc("id")).limit(1).pluck("id")
-        rows = self._store.rows("blocks", last, decides=False)
-        return rows[0].whole("id") if rows else 0
+        self._store.check_open()
+        return self._last(decides=False)
+
+
+def _numbers(seen: Any) -> Any:
+    """Return the query for the documents that may be blocks behind a number."""
+    return r.table("blocks").between(seen, seen + _MAX_GAP, left_bound="open", right_bound="closed")
+
+
+def _last(seen: int) -> Any:
+    """Return the query for the last number behind one that was seen, as a rule: ask again from there to be sure."""
+    last = r.expr(seen)
+    for _ in range(2):
+        last = last.do(
+            lambda seen: _numbers(seen).order_by(index=r.desc("id")).limit(1)["id"].nth(0).default(seen).floor()
+        )
+    return last
+
+
+def _numbered(row: Row) -> tuple[int, StoredBlock]:
+    return row.whole("id"), row.block()
 
 
 def _genesis(row: Row) -> StoredBlock:

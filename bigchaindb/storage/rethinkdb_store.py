@@ -160,13 +160,14 @@ class Store:
             try:
                 found.append(read(row))
             except StorageMismatch as error:
-                self._say_once(str(error))
+                self.say_once(str(error))
         return found
 
-    def _say_once(self, problem: str) -> None:
+    def say_once(self, problem: str) -> None:
+        """Log what is wrong with something that is passed over, unless that was said before."""
         if problem not in self._said and len(self._said) < _SAID:
             self._said.add(problem)
-            _log.warning("%s; it is passed over", problem)
+            _log.warning("%s: %s; it is passed over", self._pool.server, problem)
 
     # --- writing ---------------------------------------------------------------------------------------------
 

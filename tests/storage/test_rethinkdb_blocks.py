@@ -13,11 +13,13 @@ from bigchaindb.exceptions import StorageMismatch
 from bigchaindb.storage.rethinkdb import RethinkStorage
 from bigchaindb.storage.rethinkdb_driver import r
 from bigchaindb.storage.rethinkdb_pool import Pool
+from bigchaindb.storage.rethinkdb_rows import block_row
 from tests.storage.make import block, sighting, transaction
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from bigchaindb.storage.records import StoredBlock
     from bigchaindb.storage.rethinkdb_driver import Server
 
 HANG_SECONDS = 120.0
@@ -28,6 +30,12 @@ BLOCKS_EACH = 12
 @pytest.fixture
 def storage(empty_ledger: Server) -> Iterator[RethinkStorage]:
     with closing(RethinkStorage(empty_ledger, create=True)) as found:
+        yield found
+
+
+@pytest.fixture
+def other(empty_ledger: Server, storage: RethinkStorage) -> Iterator[RethinkStorage]:  # noqa: ARG001
+    with closing(RethinkStorage(empty_ledger, create=False)) as found:
         yield found
 
 
@@ -99,34 +107,80 @@ def test_only_one_of_many_becomes_the_genesis(empty_ledger: Server) -> None:
         assert storage.block_count() == 1
 
 
+def texts(storage: RethinkStorage, limit: int = 100) -> list[str]:
+    """The texts of all blocks, page by page."""
+    page: list[tuple[str, StoredBlock]] = []
+    found = []
+    while page := storage.blocks_after(page[-1][0] if page else None, limit):
+        found += [each.text for _, each in page]
+    return found
+
+
 # --- what is not as it was written -------------------------------------------------------------------------
 
 
-def test_a_reader_stops_before_a_number_that_it_did_not_see(storage: RethinkStorage) -> None:
+def test_a_reader_that_did_not_see_a_number_looks_once_more(storage: RethinkStorage) -> None:
     for name in "abc":
         storage.write_block(block(name))
     # The trees of a table are read one after the other, so 2 may be missing from what is read while 3 is there.
-    rows = storage._store.rows("blocks", r.table("blocks").filter(r.row["id"] != 2).order_by("id"))
-    page = storage._blocks._whole(rows, 0)
-    assert [found.text for _, found in page] == [block("a").text]
+    for unseen in (1, 2):
+        rows = storage._store.rows("blocks", r.table("blocks").filter(r.row["id"] != unseen).order_by("id"))
+        page = storage._blocks._without_gap(rows, 0)
+        assert [number for number, _ in page] == [1, 2]
 
 
-def test_a_reader_that_saw_only_later_numbers_asks_again(storage: RethinkStorage) -> None:
-    for name in "abc":
-        storage.write_block(block(name))
-    rows = storage._store.rows("blocks", r.table("blocks").filter(r.row["id"] != 1).order_by("id"))
-    assert storage._blocks._whole(rows, 0) == []
-    assert [found.text for _, found in storage.blocks_after(None, 10)] == [block(name).text for name in "abc"]
-
-
-def test_a_block_that_is_gone_is_named(storage: RethinkStorage) -> None:
+def test_a_block_that_is_gone_keeps_nobody_from_the_others(
+    storage: RethinkStorage, caplog: pytest.LogCaptureFixture
+) -> None:
     for name in "abc":
         storage.write_block(block(name))
     admin(storage, r.table("blocks").get(2).delete())
-    assert [found.text for _, found in storage.blocks_after(None, 1)] == [block("a").text]
-    for cursor, limit in ((None, 10), ("0000000000000001", 10), ("0000000000000001", 1)):
-        with pytest.raises(StorageMismatch, match="table blocks has no document 2, but later ones"):
-            storage.blocks_after(cursor, limit)
+    storage.write_block(block("d"))
+    for _ in range(2):
+        assert texts(storage) == [block(name).text for name in "acd"]
+    assert [record.message.rpartition(": ")[2] for record in caplog.records if "passed over" in record.message] == [
+        "table blocks has no document 2, but later ones; it is passed over"
+    ]
+
+
+JUNK: list[dict[str, object]] = [
+    {"id": "zzz"},
+    {"id": 1_000},
+    {"id": 2},
+    {"id": 1.5},
+    {"id": 2.5, **block_row(block("forged"))},
+    {"id": -1, **block_row(block("forged"))},
+    {"id": True, "block": block("a").id},
+    {"id": ["x"]},
+    {"id": 999_999_999_999, **block_row(block("forged"))},
+    {"id": 2**53, **block_row(block("forged"))},
+    {"id": 3, **block_row(block("forged")), "text": 5},
+]
+
+
+@pytest.mark.parametrize("junk", JUNK, ids=lambda row: str(row["id"]))
+@pytest.mark.parametrize("limit", [1, 2, 100])
+def test_no_junk_keeps_a_block_out_or_a_reader_from_it(
+    storage: RethinkStorage, other: RethinkStorage, junk: dict[str, object], limit: int
+) -> None:
+    storage.write_block(block("a"))
+    before = storage.blocks_after(None, 10)[-1][0]
+    storage._store.write(r.table("blocks").insert(junk, conflict="replace"))
+    for writer, name in ((storage, "b"), (other, "c"), (storage, "d")):
+        writer.write_block(block(name))
+        writer.write_block(block(name))
+    assert texts(storage, limit) == texts(other, limit) == [block(name).text for name in "abcd"]
+    assert [found.text for _, found in other.blocks_after(before, 10)] == [block(name).text for name in "bcd"]
+    assert storage.blocks([block(name).id for name in "abcd"]) == {block(name).id: [block(name)] for name in "abcd"}
+    assert storage.block_count() >= 4
+
+
+def test_a_block_under_a_number_far_ahead_is_followed_by_the_others(storage: RethinkStorage) -> None:
+    storage.write_block(block("a"))
+    storage._store.write(r.table("blocks").insert({"id": 1_000, **block_row(block("forged"))}))
+    storage.write_block(block("b"))
+    assert texts(storage) == [block(name).text for name in ("a", "forged", "b")]
+    assert storage.block_count() == 1_001
 
 
 def test_blocks_without_a_genesis_get_none(storage: RethinkStorage) -> None:
