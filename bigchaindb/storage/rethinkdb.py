@@ -24,7 +24,7 @@ from bigchaindb.storage.rethinkdb_driver import literal, r
 from bigchaindb.storage.rethinkdb_holdings import Holdings
 from bigchaindb.storage.rethinkdb_places import place_of
 from bigchaindb.storage.rethinkdb_postings import Postings
-from bigchaindb.storage.rethinkdb_rows import decision_id, decision_row, sighting_row
+from bigchaindb.storage.rethinkdb_rows import Row, decision_id, decision_row, sighting_row
 from bigchaindb.storage.rethinkdb_store import Store, keep, rounds
 from bigchaindb.storage.rethinkdb_votes import Votes
 
@@ -188,19 +188,20 @@ class RethinkStorage(Storage):
     def sightings(self, node: str, keys: Sequence[str]) -> dict[str, Sighting]:
         """See `Storage.sightings`."""
         rows = self._store.find("sightings", [f"{node}/{key}" for key in keys])
-        return {row.text("key"): row.sighting() for row in rows}
+        return {sighting.key: sighting for sighting in self._store.sound(rows, Row.sighting)}
 
     def open_sightings(
         self, node: str, *, checked: bool, limit: int, newest: bool = False, after: str | None = None
     ) -> list[Sighting]:
         """See `Storage.open_sightings`."""
         behind = self._store.find("sightings", [f"{node}/{after}"]) if after is not None else []
-        first = [behind[0].number("seen_at"), behind[0].whole("place")] if behind else [r.minval, r.minval]
+        places = self._store.sound(behind, lambda row: [row.number("seen_at"), row.whole("place")])
+        first = places[0] if places else [r.minval, r.minval]
         bounds = [[node, checked, *first], [node, checked, r.maxval, r.maxval]]
         order = r.desc("open") if newest else "open"
         notes = r.table("sightings").between(*bounds, index="open", left_bound="open")
         query = notes.order_by(index=order).limit(max(limit, 0))
-        found = [row.sighting() for row in self._store.rows("sightings", query, decides=False)]
+        found = self._store.sound(self._store.rows("sightings", query, decides=False), Row.sighting)
         return found[::-1] if newest else found
 
     def standings(self, node: str, ids: Sequence[str], *, checked: bool = True) -> dict[str, list[Standing]]:
@@ -242,7 +243,11 @@ class RethinkStorage(Storage):
         before, which is enough because a log has one writer (design.md section 3: the head).
         """
         found = self._store.find("decisions", [new.block_id for new in decisions], index="block")
-        on_block = {(row.text("node"), row.text("block")): (row.text("id"), row.text("text")) for row in found}
+        on_block = {
+            (row.text("node"), row.text("block")): (row.text("id"), row.text("text"))
+            for row in found
+            if self._store.sound([row], Row.decision)
+        }
         texts: dict[int, str] = {}
         for numbers in rounds([((new.node, new.block_id), (new.node, new.sequence)) for new in decisions]):
             news = [decisions[i] for i in numbers]
@@ -281,18 +286,19 @@ class RethinkStorage(Storage):
     def decisions(self, node: str, after_sequence: int, limit: int) -> list[DecisionRow]:
         """See `Storage.decisions`."""
         first, last = f"{node}/{after_sequence:016d}", f"{node}/{_LAST_SEQUENCE}"
-        query = r.table("decisions").between(first, last, left_bound="open").order_by(index="id").limit(max(limit, 0))
+        log = r.table("decisions").between(first, last, left_bound="open").order_by(index="id")
+        query = log.filter(_is_entry).limit(max(limit, 0))
         return [row.decision() for row in self._store.rows("decisions", query)]
 
     def latest_decision(self, node: str) -> DecisionRow | None:
         """See `Storage.latest_decision`."""
         log = r.table("decisions").between(f"{node}/", f"{node}/{_LAST_SEQUENCE}")
-        rows = self._store.rows("decisions", log.order_by(index=r.desc("id")).limit(1), decides=False)
+        rows = self._store.rows("decisions", log.order_by(index=r.desc("id")).filter(_is_entry).limit(1), decides=False)
         return rows[0].decision() if rows else None
 
     def decisions_on(self, block_ids: Sequence[str]) -> dict[str, list[DecisionRow]]:
         """See `Storage.decisions_on`."""
-        rows = [row.decision() for row in self._store.find("decisions", block_ids, index="block")]
+        rows = self._store.sound(self._store.find("decisions", block_ids, index="block"), Row.decision)
         return grouped((row.block_id, row) for row in sorted(rows, key=lambda row: row.node))
 
     # --- holdings --------------------------------------------------------------------------------------------
@@ -326,8 +332,9 @@ class RethinkStorage(Storage):
 
     def rejections(self, ids: Sequence[str]) -> dict[str, list[RejectionRow]]:
         """See `Storage.rejections`."""
-        rows = sorted(self._store.find("rejections", ids, index="tx"), key=lambda row: row.whole("place"))
-        return grouped((row.text("tx"), row.rejection()) for row in rows)
+        rows = self._store.find("rejections", ids, index="tx")
+        found = self._store.sound(rows, lambda row: (row.whole("place"), row.rejection()))
+        return grouped((new.id, new) for _, new in sorted(found, key=lambda pair: pair[0]))
 
     # --- registers -------------------------------------------------------------------------------------------
 
@@ -354,4 +361,13 @@ class RethinkStorage(Storage):
 
 
 def _noted(_: Any, standing: Any, new: Any) -> Any:
-    return new.merge(standing).merge({"checked": standing["checked"].or_(new["checked"])})
+    of_block = ("node", "key", "block")
+    kinds = standing.pluck("checked", "seen_at", "place").values().map(lambda value: value.type_of())
+    is_note = standing.pluck(*of_block).eq(new.pluck(*of_block)).and_(kinds.eq(["BOOL", "NUMBER", "NUMBER"]))
+    noted = new.merge(standing).merge({"checked": standing["checked"].or_(new["checked"])})
+    return r.branch(is_note, noted, new)
+
+
+def _is_entry(row: Any) -> Any:
+    """Tell whether a document in the range of a log is under a key of one."""
+    return row["id"].match("/[0-9]{16}$")

@@ -16,6 +16,7 @@ Invariants:
 from __future__ import annotations
 
 import threading
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -23,9 +24,8 @@ from bigchaindb.storage import cursors
 from bigchaindb.storage.grouping import grouped
 from bigchaindb.storage.records import BacklogEntry
 from bigchaindb.storage.rethinkdb_driver import r
-from bigchaindb.storage.rethinkdb_places import NTH_DIGITS, PER_MILLISECOND, moment, nth
+from bigchaindb.storage.rethinkdb_places import MOMENT, NTH_DIGITS, PER_MILLISECOND, end_of, moment, nth
 from bigchaindb.storage.rethinkdb_rows import transaction_row
-from bigchaindb.storage.rethinkdb_store import keep
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -39,8 +39,13 @@ __all__ = ["Backlog"]
 
 _LATE: Final = 1_000 * PER_MILLISECOND
 _LEARN_SECONDS: Final = 0.25
-_FIRST_PAGE: Final = 32
+_FIRST_PAGE: Final = 4
 _LAST_PAGE: Final = 1_024
+# What sorts behind this is no moment, or one that is centuries away.
+_END: Final = "9"
+_COUNTED_DOCUMENTS: Final = 1_000
+# A count that took long will do for so many times as long.
+_COUNT_SHARE: Final = 20
 
 
 @dataclass(slots=True)
@@ -81,6 +86,7 @@ class Backlog:
         self._store = store
         self._postings = postings
         self._of_thread = threading.local()
+        self._size: tuple[int, float] | None = None
 
     # --- in --------------------------------------------------------------------------------------------------
 
@@ -97,8 +103,7 @@ class Backlog:
     def _append(self, transactions: Sequence[NewTransaction], received_at: float) -> None:
         self._store.learn_places(_LEARN_SECONDS, _last())
         known = self._postings.texts(transaction.id for transaction in transactions)
-        # What nothing more is stored for must be on disk, and not only in the memory of a server that may end.
-        waiting = self._waiting(known, decides=True)
+        waiting = self._waiting(known)
         new = [transaction for transaction in transactions if transaction.hash not in waiting]
         if new:
             first = self._store.places(len(new))
@@ -125,7 +130,7 @@ class Backlog:
             if transaction.payload_hash is not None:
                 at = firsts.setdefault(transaction.id, place)
                 entries.append(self._postings.payload(transaction.payload_hash, transaction.id, at))
-        self._store.together(lambda: self._store.put("transactions", rows, keep), lambda: self._postings.add(entries))
+        self._store.together(lambda: self._store.put("transactions", rows, _kept), lambda: self._postings.add(entries))
 
     # --- texts -----------------------------------------------------------------------------------------------
 
@@ -137,32 +142,53 @@ class Backlog:
         """
         wanted = list(dict.fromkeys(hashes))
         rows = self._store.find("transactions", wanted, decides=False)
-        found = {row.text("id"): row.transaction() for row in rows}
+        found = dict(self._store.sound(rows, _text))
         missing = [hash_ for hash_ in wanted if hash_ not in found]
         if missing:
-            found.update((row.text("id"), row.transaction()) for row in self._store.find("transactions", missing))
+            found.update(self._store.sound(self._store.find("transactions", missing), _text))
         return found
 
     # --- who waits -------------------------------------------------------------------------------------------
 
-    def _waiting(self, known: Mapping[str, Iterable[tuple[str, int]]], *, decides: bool) -> dict[str, int]:
-        """Return those of these texts that wait, with their place; for `decides` see `Pool.read`."""
+    def _waiting(self, known: Mapping[str, Iterable[tuple[str, int]]]) -> dict[str, int]:
+        """Return those of these texts that wait, with their place.
+
+        What nothing more is stored for must be on disk, and not only in the memory of a server that may end; and what
+        a server that was cut off does not know of waits nevertheless.
+        """
         pairs = [(hash_, place) for texts in known.values() for hash_, place in texts]
-        documents = self._store.find("backlog", [moment(place) for _, place in pairs], decides=decides)
-        listed = {(row.text("id"), entry) for row in documents for entry in row.texts("waiting")}
-        return {hash_: place for hash_, place in pairs if (moment(place), _entry(hash_, place)) in listed}
+        documents = self._store.find("backlog", [moment(place) for _, place in pairs])
+        listed = {(hash_, place) for entries in self._store.sound(documents, _entries) for hash_, place, _ in entries}
+        return {hash_: place for hash_, place in pairs if (hash_, place) in listed}
 
     def waiting(self, ids: Sequence[str]) -> dict[str, list[StoredTransaction]]:
         """See `Storage.waiting`."""
-        places = self._waiting(self._postings.texts(ids), decides=False)
+        places = self._waiting(self._postings.texts(ids))
         found = list(self.contents(places).values())
         found.sort(key=lambda transaction: places[transaction.hash])
         return grouped((transaction.id, transaction) for transaction in found)
 
     def size(self) -> int:
-        """See `Storage.backlog_size`; it costs as much as there are documents, which is less than there are entries."""
-        counts = r.table("backlog").map(lambda row: row["waiting"].count())
-        return int(self._store.read(counts.sum(), decides=False))
+        """See `Storage.backlog_size`.
+
+        It costs as much as there are documents, which is less than there are entries.  Where there are many, they are
+        counted at intervals that grow with the cost, because a web server asks all the time.
+        """
+        self._store.check_open()
+        if self._size is None or time.monotonic() >= self._size[1]:
+            counts = r.table("backlog").map(lambda row: row["waiting"].count().default(0))
+            began = time.monotonic()
+            size, documents = self._store.read(
+                counts.limit(_COUNTED_DOCUMENTS).coerce_to("array").do(lambda some: [some.sum(), some.count()]),
+                decides=False,
+            )
+            if documents < _COUNTED_DOCUMENTS:
+                self._size = None
+                return int(size)
+            size = int(self._store.read(counts.sum(), decides=False))
+            now = time.monotonic()
+            self._size = size, now + _COUNT_SHARE * (now - began)
+        return self._size[0]
 
     # --- in order --------------------------------------------------------------------------------------------
 
@@ -191,15 +217,17 @@ class Backlog:
         bound = "closed"
         size = _FIRST_PAGE
         while len(found) < limit:
-            query = r.table("backlog").between(behind, r.maxval, left_bound=bound).order_by(index="id").limit(size)
+            query = r.table("backlog").between(behind, _END, left_bound=bound).order_by(index="id").limit(size)
             documents = self._store.rows("backlog", query, decides=False)
-            for row in documents:
-                for hash_, place in _entries(row):
-                    if place > start or (place > begin and hash_ not in reader.given):
-                        found.append((hash_, place, row.number("at")))
+            found += [
+                (hash_, place, received_at)
+                for entries in self._store.sound(documents, _entries)
+                for hash_, place, received_at in entries
+                if place > start or (place > begin and hash_ not in reader.given)
+            ]
             if len(documents) < size:
                 break
-            behind, bound, size = documents[-1].text("id"), "open", min(2 * size, _LAST_PAGE)
+            behind, bound, size = documents[-1].text("id"), "open", min(4 * size, _LAST_PAGE)
         return found[: max(limit, 0)]
 
     # --- out -------------------------------------------------------------------------------------------------
@@ -209,34 +237,54 @@ class Backlog:
         rows = self._store.find("transactions", hashes, fields=("id", "tx"))
         by_id, by_hash = set(ids), set(hashes)
         gone: dict[str, list[str]] = {}
-        for id_, texts in self._postings.texts([*by_id, *(row.text("tx") for row in rows)]).items():
+        for id_, texts in self._postings.texts([*by_id, *self._store.sound(rows, lambda row: row.text("tx"))]).items():
             for hash_, place in texts:
                 if id_ in by_id or hash_ in by_hash:
                     gone.setdefault(moment(place), []).append(_entry(hash_, place))
         self._store.change("backlog", gone, _without)
 
 
+def _text(row: Row) -> tuple[str, StoredTransaction]:
+    return row.text("id"), row.transaction()
+
+
+def _kept(_: Any, standing: Any, new: Any) -> Any:
+    # Under a hash there is one text; anything else is a stranger's.
+    return r.branch(standing.pluck("tx", "text").eq(new.pluck("tx", "text")), new.merge(standing), new)
+
+
 def _last() -> Any:
     """Return the query for the last document, however little of it waits."""
-    return r.table("backlog").order_by(index=r.desc("id")).limit(1)["id"].coerce_to("array")
+    latest = r.table("backlog").between("", _END).order_by(index=r.desc("id"))["id"]
+    return latest.filter(lambda id_: id_.match(MOMENT)).limit(1).coerce_to("array")
 
 
 def _entry(hash_: str, place: int) -> str:
     return nth(place) + hash_
 
 
-def _entries(row: Row) -> list[tuple[str, int]]:
+def _entries(row: Row) -> list[tuple[str, int, float]]:
+    """Return (hash, place, received at) of what a document lets wait, in order."""
     entries = sorted(row.texts("waiting"))
-    if not all(text.isdecimal() for text in (row.text("id"), *(entry[:NTH_DIGITS] for entry in entries))):
+    first = end_of(row.text("id")) + 1 - PER_MILLISECOND
+    if first < 0 or not all(_is_number(entry[:NTH_DIGITS]) for entry in entries):
         raise row.damaged("waiting")
-    first = int(row.text("id")) * PER_MILLISECOND
-    return [(entry[NTH_DIGITS:], first + int(entry[:NTH_DIGITS])) for entry in entries]
+    at = row.number("at")
+    return [(entry[NTH_DIGITS:], first + int(entry[:NTH_DIGITS]), at) for entry in entries]
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdecimal()
 
 
 def _joined(_: Any, standing: Any, new: Any) -> Any:
-    return standing.merge({"waiting": standing["waiting"].set_union(new["waiting"])})
+    return r.branch(_is_list(standing), standing.merge({"waiting": standing["waiting"].set_union(new["waiting"])}), new)
+
+
+def _is_list(row: Any) -> Any:
+    return row["waiting"].type_of().default(None).eq("ARRAY")
 
 
 def _without(row: Any, gone: Any) -> Any:
     left = row["waiting"].set_difference(gone)
-    return r.branch(left.is_empty(), None, row.merge({"waiting": left}))
+    return r.branch(_is_list(row), r.branch(left.is_empty(), None, row.merge({"waiting": left})), row)

@@ -18,14 +18,15 @@ from typing import Final
 
 from bigchaindb.exceptions import InvalidValue
 
-__all__ = ["NTH_DIGITS", "PER_MILLISECOND", "Places", "end_of", "moment", "named", "nth", "place_of"]
+__all__ = ["MOMENT", "NTH_DIGITS", "PER_MILLISECOND", "Places", "end_of", "moment", "named", "nth", "place_of"]
 
 NTH_DIGITS: Final = 3
 PER_MILLISECOND: Final = 10**NTH_DIGITS
 
 _DIGITS: Final = 16
 _TAIL_CHARACTERS: Final = 20
-_MOMENT: Final = re.compile(rf"[0-9]{{{_DIGITS - NTH_DIGITS}}}")
+# What begins with the last digit is centuries away.
+MOMENT: Final = rf"^[0-8][0-9]{{{_DIGITS - NTH_DIGITS - 1}}}$"
 _NAMED: Final = re.compile(rf"([0-9]{{{_DIGITS}}})-[^\x00]{{0,{_TAIL_CHARACTERS}}}")
 
 
@@ -64,8 +65,8 @@ def moment(place: int) -> str:
 
 
 def end_of(at: object) -> int:
-    """Return the last place of a moment; 0 for what is none."""
-    return (int(at) + 1) * PER_MILLISECOND - 1 if isinstance(at, str) and _MOMENT.fullmatch(at) else 0
+    """Return the last place of a moment; 0 for what is none, or cannot be."""
+    return (int(at) + 1) * PER_MILLISECOND - 1 if isinstance(at, str) and re.fullmatch(MOMENT, at) else 0
 
 
 def nth(place: int) -> str:

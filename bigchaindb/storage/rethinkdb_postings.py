@@ -10,6 +10,7 @@ Invariants:
 - A random key costs a page of the disk for itself, so there is at most one per transaction, output and payload, and one
   for many steps of an asset.  Blocks are looked up by the moments of the texts instead: texts that were appended
   together lie together there.
+- Members share the database: an entry that was not written here is passed over, a document gives way.
 - A moment is not one writer's own, so what is filed under it names the texts by their hashes.
 """
 
@@ -17,7 +18,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from bigchaindb.exceptions import StorageMismatch
 from bigchaindb.storage import cursors
 from bigchaindb.storage.rethinkdb_driver import r
 from bigchaindb.storage.rethinkdb_places import moment, named
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from bigchaindb.model.reference import OutputRef
+    from bigchaindb.storage.rethinkdb_rows import Row
     from bigchaindb.storage.rethinkdb_store import Store
 
 __all__ = ["Postings"]
@@ -39,6 +40,7 @@ _MARK: Final = "m"
 
 # How the entry of a block begins that is filed under a transaction id.
 _BLOCK_OF_ID: Final = "!"
+_PLACE_DIGITS: Final = 16
 
 
 class Postings:
@@ -57,7 +59,7 @@ class Postings:
 
     def texts(self, ids: Iterable[str]) -> dict[str, list[tuple[str, int]]]:
         """Return the (hash, place) of each id that has any, oldest first."""
-        found = {id_: _split(entries)[0] for id_, entries in self._find(_TEXTS, ids).items()}
+        found = {id_: self._split(entries)[0] for id_, entries in self._find(_TEXTS, ids).items()}
         return {id_: texts for id_, texts in found.items() if texts}
 
     # --- the blocks in which a transaction stands ------------------------------------------------------------
@@ -80,7 +82,7 @@ class Postings:
 
     def standings(self, ids: Iterable[str]) -> dict[str, list[tuple[str, str]]]:
         """Return the (block key, hash of the text) of each id that has any."""
-        found = {id_: _split(entries) for id_, entries in self._find(_TEXTS, ids).items()}
+        found = {id_: self._split(entries) for id_, entries in self._find(_TEXTS, ids).items()}
         first_places = {id_: dict(reversed(texts)) for id_, (texts, _) in found.items()}
         moments = [moment(place) for places in first_places.values() for place in places.values()]
         blocks = {at: [_key_and_hashes(entry) for entry in of] for at, of in self._find(_BLOCKS, moments).items()}
@@ -135,7 +137,8 @@ class Postings:
             .limit(limit)
         )
         rows = self._store.rows("postings", query, decides=False)
-        return [(row.text("id").removeprefix(prefix), id_) for row in rows for id_ in row.texts("of")]
+        found = self._store.sound(rows, lambda row: (row.text("id").removeprefix(prefix), row.some_texts("of")))
+        return [(place, id_) for place, ids in found for id_ in ids]
 
     # --- some of the outputs that have held an asset ---------------------------------------------------------
 
@@ -149,7 +152,7 @@ class Postings:
         first, last = f"{_MARK}{asset}/", f"{_MARK}{asset}/{cursors.at(step)}"
         query = r.table("postings").between(first, last, right_bound="closed").order_by(index=r.desc("id")).limit(1)
         rows = self._store.rows("postings", query, decides=False)
-        return rows[0].texts("of")[0] if rows else None
+        return next((output for of in self._store.sound(rows, _entries) for output in of), None)
 
     # --- all of them -----------------------------------------------------------------------------------------
 
@@ -162,27 +165,31 @@ class Postings:
 
     def _find(self, kind: str, names: Iterable[str]) -> dict[str, list[str]]:
         rows = self._store.find("postings", [kind + name for name in names])
-        return {row.text("id")[len(kind) :]: row.texts("of") for row in rows}
+        return dict(self._store.sound(rows, lambda row: (row.text("id")[len(kind) :], row.some_texts("of"))))
+
+    def _split(self, entries: Iterable[str]) -> tuple[list[tuple[str, int]], list[tuple[str, str]]]:
+        """Return what is filed under an id: the texts, each with its place, and the blocks, each with a hash."""
+        texts: list[tuple[str, int]] = []
+        blocks: list[tuple[str, str]] = []
+        for entry in entries:
+            head, _, tail = entry.rpartition(" ")
+            if head.startswith(_BLOCK_OF_ID):
+                blocks.append((head.removeprefix(_BLOCK_OF_ID), tail))
+            elif tail.isascii() and tail.isdecimal() and len(tail) <= _PLACE_DIGITS:
+                texts.append((head, int(tail)))
+            else:
+                self._store.say_once(f"the ledger is damaged: table postings, entry {entry[:80]!r}")
+        return texts, blocks
+
+
+def _entries(row: Row) -> list[str]:
+    return row.some_texts("of")
 
 
 def _added(_: Any, standing: Any, new: Any) -> Any:
     missing = new["of"].filter(lambda entry: standing["of"].contains(entry).not_())
-    return standing.merge({"of": standing["of"].add(missing)})
-
-
-def _split(entries: Iterable[str]) -> tuple[list[tuple[str, int]], list[tuple[str, str]]]:
-    """Return what is filed under an id: the texts, each with a place, and the blocks, each with the hash it holds."""
-    texts: list[tuple[str, int]] = []
-    blocks: list[tuple[str, str]] = []
-    for entry in entries:
-        head, _, tail = entry.rpartition(" ")
-        if head.startswith(_BLOCK_OF_ID):
-            blocks.append((head.removeprefix(_BLOCK_OF_ID), tail))
-        elif tail.isdecimal():
-            texts.append((head, int(tail)))
-        else:
-            raise StorageMismatch(f"the ledger is damaged: table postings, entry {entry[:80]!r}")
-    return texts, blocks
+    is_list = standing["of"].type_of().default(None).eq("ARRAY")
+    return r.branch(is_list, standing.merge({"of": standing["of"].add(missing)}), new)
 
 
 def _key_and_hashes(entry: str) -> tuple[str, set[str]]:

@@ -80,6 +80,13 @@ class Row:
             raise self.damaged(name)
         return value
 
+    def some_texts(self, name: str) -> list[str]:
+        """Return the texts in a field that is a list, and nothing else that is in it."""
+        value = self._document.get(name)
+        if not isinstance(value, list):
+            raise self.damaged(name)
+        return [item for item in value if isinstance(item, str)]
+
     def mapping(self, name: str) -> Mapping[str, Any]:
         """Return a field that is an object."""
         value = self._document.get(name)
@@ -156,7 +163,7 @@ class Row:
 
     def decision(self) -> DecisionRow:
         """Return a document of `decisions`."""
-        return DecisionRow(
+        decision = DecisionRow(
             self.text("node"),
             self.whole("sequence"),
             self.text("block"),
@@ -165,6 +172,9 @@ class Row:
             self.whole("valid_transactions"),
             self.text("newest_time"),
         )
+        if self.text("id") != decision_id(decision):
+            raise self.damaged("id")
+        return decision
 
     def ref(self) -> OutputRef:
         """Return which output a document of `outputs` is about."""

@@ -19,7 +19,7 @@ from bigchaindb.storage.rethinkdb import RethinkStorage
 from bigchaindb.storage.rethinkdb_driver import Server, r
 from bigchaindb.storage.rethinkdb_places import moment, nth
 from bigchaindb.storage.rethinkdb_pool import Pool
-from bigchaindb.storage.rethinkdb_rows import transaction_row
+from bigchaindb.storage.rethinkdb_rows import decision_row, sighting_row, transaction_row
 from bigchaindb.storage.rethinkdb_store import keep
 from tests.rethink import empty, own_server, patiently
 from tests.storage.make import (
@@ -28,6 +28,7 @@ from tests.storage.make import (
     digest,
     effects,
     output,
+    rejection,
     sighting,
     stored,
     transaction,
@@ -200,28 +201,44 @@ def test_whole_numbers_come_back_as_the_times_they_were(storage: RethinkStorage)
     assert isinstance(storage.open_sightings("node", checked=True, limit=1)[0].seen_at, float)
 
 
-@pytest.mark.parametrize(
-    ("table", "row"),
-    [
-        ("decisions", {"id": "node/1", "node": "node", "block": block("a").id, "sequence": 1.5}),
-        ("sightings", {"id": f"node/{block('a').key}", "key": block("a").key, "block": 1}),
-        ("registers", {"id": "=name", "text": 7}),
-        ("blocks", {"id": 1, "key": "k", "block": block("a").id, "text": 1}),
-    ],
-)
-def test_a_document_that_was_not_written_here_is_named(
+def test_a_register_that_was_not_written_here_is_named(storage: RethinkStorage) -> None:
+    storage._store.write(r.table("registers").insert({"id": "=name", "text": 7}))
+    with pytest.raises(StorageMismatch, match="the ledger is damaged: table registers, document '=name', field text"):
+        storage.registers(["name"])
+
+
+LOG = decision_row(decision(block("a"), "node", 1))
+NOTE = sighting_row("node", sighting(block("a")), 1)
+JUNK: list[tuple[str, dict[str, object]]] = [
+    ("decisions", {**LOG, "id": "node/5x"}),
+    ("decisions", {**LOG, "id": "node/5x", "sequence": 1.5}),
+    ("decisions", {"id": 7, "block": block("a").id}),
+    ("sightings", {"id": NOTE["id"], "key": block("a").key, "block": 1}),
+    ("sightings", {**NOTE, "checked": 5}),
+    ("sightings", {**NOTE, "id": "x", "key": 5}),
+    ("rejections", {"id": 5, "tx": digest("t")}),
+    ("blocks", {"id": 5, "key": "k", "block": block("a").id, "text": 1}),
+]
+
+
+@pytest.mark.parametrize(("table", "row"), JUNK, ids=repr)
+def test_a_document_that_was_not_written_here_is_passed_over(
     storage: RethinkStorage, table: str, row: dict[str, object]
 ) -> None:
-    storage._store.write(r.table(table).insert(row, conflict="replace"))
-
-    def read() -> None:
-        storage.decisions_on([block("a").id])
-        storage.sightings("node", [block("a").key])
-        storage.registers(["name"])
-        storage.blocks([block("a").id])
-
-    with pytest.raises(StorageMismatch, match=f"the ledger is damaged: table {table}, document"):
-        read()
+    of, new = block("a"), transaction("t")
+    storage._store.write(r.table(table).insert(row))
+    storage.write_block(of)
+    storage.sight("node", [sighting(of)])
+    assert storage.sightings("node", [of.key]) == {of.key: sighting(of)}
+    assert storage.open_sightings("node", checked=True, limit=10) == [sighting(of)]
+    storage.append_decisions([decision(of, "node", 1)])
+    storage.reject([rejection(new, "node")])
+    assert storage.blocks([of.id]) == {of.id: [of]}
+    assert storage.sightings("node", [of.key]) == {of.key: sighting(of, verdict=True)}
+    assert storage.decisions("node", 0, 10) == [decision(of, "node", 1)]
+    assert storage.latest_decision("node") == decision(of, "node", 1)
+    assert storage.decisions_on([of.id])[of.id][0] == decision(of, "node", 1)
+    assert storage.rejections([new.id]) == {new.id: [rejection(new, "node")]}
 
 
 JUNK_IN_PLACE: list[dict[str, object]] = [

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bigchaindb.exceptions import StorageMismatch
-from bigchaindb.storage import cursors
+from bigchaindb.storage import cursors, rethinkdb_backlog
 from bigchaindb.storage.rethinkdb import RethinkStorage
 from bigchaindb.storage.rethinkdb_backlog import _joined
 from bigchaindb.storage.rethinkdb_driver import r
@@ -231,18 +230,50 @@ def test_a_text_that_was_indexed_but_not_stored_is_no_text_until_it_is_written_a
         ("transactions", {"id": transaction("a").hash, "tx": digest("a"), "text": "x", "tag": "?"}),
     ],
 )
-def test_a_document_that_was_not_written_here_is_named(
-    storage: RethinkStorage, table: str, row: dict[str, object]
+def test_a_document_that_was_not_written_here_is_passed_over_and_named_once(
+    storage: RethinkStorage, caplog: pytest.LogCaptureFixture, table: str, row: dict[str, object]
 ) -> None:
-    storage.append_backlog([transaction("a")], 1.0)
-    storage._store.write(r.table(table).insert(row, conflict="replace"))
+    storage._store.write(r.table(table).insert(row))
+    for _ in range(2):
+        storage.append_backlog([transaction("a"), transaction("b")], 1.0)
+        assert names(storage, None)[0] == ["a", "b"]
+        for name in "ab":
+            assert storage.transactions([digest(name)]) == {digest(name): [stored(transaction(name))]}
+        assert storage.waiting([digest("a")]) == {digest("a"): [stored(transaction("a"))]}
+        assert storage.backlog_size() >= 2
+    said = [record.message for record in caplog.records]
+    assert len(said) == len(set(said)) <= 1
+    assert all(f"the ledger is damaged: table {table}" in message for message in said)
+    storage.drop_backlog(hashes=[transaction(name).hash for name in "ab"])
+    assert names(storage, None)[0] == []
 
-    def read() -> None:
-        storage.backlog(None, 10)
-        storage.transactions([digest("a")])
 
-    with pytest.raises(StorageMismatch, match=f"the ledger is damaged: table {table}"):
-        read()
+@pytest.mark.parametrize("junk", ["8x", "9999999999999", "x", 5], ids=str)
+def test_no_moment_of_a_strangers_makes_a_writer_come_first(
+    storage: RethinkStorage, other: RethinkStorage, junk: object
+) -> None:
+    storage._store.write(r.table("backlog").insert({"id": junk, "at": 1.0, "waiting": []}))
+    test_a_writer_does_not_come_before_one_whose_clock_is_ahead(storage, other)
+
+
+@pytest.mark.parametrize("junk", [{}, {"waiting": 5}], ids=repr)
+def test_junk_in_place_of_a_moment_gives_way(storage: RethinkStorage, junk: dict[str, object]) -> None:
+    storage._store.write(r.table("backlog").insert({"id": moment(5 * SECOND), **junk}))
+    let_wait(storage, "a", 5 * SECOND)
+    assert names(storage, None)[0] == ["a"]
+
+
+def test_a_long_backlog_is_counted_now_and_then(storage: RethinkStorage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rethinkdb_backlog, "_COUNTED_DOCUMENTS", 3)
+    monkeypatch.setattr(rethinkdb_backlog, "_COUNT_SHARE", 10**9)
+    for count, name in enumerate("ab", start=1):
+        storage.append_backlog([transaction(name)], 1.0)
+        assert storage.backlog_size() == count
+    for name in "cd":
+        storage.append_backlog([transaction(name)], 1.0)
+        assert storage.backlog_size() == 3
+    monkeypatch.setattr(storage._backlog, "_size", (3, 0.0))
+    assert storage.backlog_size() == 4
 
 
 def test_nodes_that_clear_the_same_entries_at_once_are_not_in_each_others_way(
