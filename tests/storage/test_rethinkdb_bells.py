@@ -105,10 +105,19 @@ def test_without_a_changefeed_changes_are_found_by_looking(storage: RethinkStora
     storage._store._bells._thread = None
 
 
-def test_bells_of_processes_that_ended_long_ago_are_cleared_away(storage: RethinkStorage) -> None:
+def test_who_has_not_written_for_long_is_heard_again(storage: RethinkStorage, other: RethinkStorage) -> None:
+    listen(storage)
+    other.swap_register("name", None, "text")
+    assert storage.wait_for_change(HANG_SECONDS) is True
+    storage._store._pool.administer(r.table("bells").delete())
+    other.swap_register("name", "text", "other")
+    assert storage.wait_for_change(HANG_SECONDS) is True
+
+
+def test_bells_of_processes_that_ended_minutes_ago_are_cleared_away(storage: RethinkStorage) -> None:
     bells = r.table("bells")
-    old = {"id": "killed", "rung": 7, "at": r.now().to_epoch_time() - 100_000}
-    recent = {"id": "alive", "rung": 7, "at": r.now().to_epoch_time() - 1_000}
+    old = {"id": "killed", "rung": 7, "at": r.now().to_epoch_time() - 400}
+    recent = {"id": "alive", "rung": 7, "at": r.now().to_epoch_time() - 100}
     storage._store._pool.administer(bells.insert([old, recent]))
     storage.swap_register("name", None, "text")
     deadline = time.monotonic() + HANG_SECONDS
