@@ -71,7 +71,7 @@ class RethinkStorage(Storage):
         postings = self._postings = Postings(self._store)
         self._backlog = Backlog(self._store, postings)
         self._blocks = Blocks(self._store, postings)
-        self._votes = Votes(self._store)
+        self._votes = Votes(self._store, self._blocks)
         self._holdings = Holdings(self._store, postings)
 
     # --- life ------------------------------------------------------------------------------------------------

@@ -5,21 +5,25 @@ Invariants:
 - A place is filled, kept or refilled, and its evidence is kept, by one atomic write: of votes that arrive at the same
   moment one stands, for ever and for everybody, and the other is kept.
 - At most four texts are kept per place.
+- Anybody can add places, so only so many of a block are read; where there are more, those of the voters that it names.
 - Whose a place is, its key says.  What is in it but no text, or contradicts the key, is junk of a stranger: it counts
   for nothing, and gives way to the next who comes (design.md section 3).
 """
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any, Final
 
 from bigchaindb.storage.rethinkdb_driver import literal, r
-from bigchaindb.storage.rethinkdb_store import rounds
+from bigchaindb.storage.rethinkdb_store import may_be_key, rounds
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from bigchaindb.storage.records import VoteRow
+    from bigchaindb.storage.records import StoredBlock, VoteRow
+    from bigchaindb.storage.rethinkdb_blocks import Blocks
+    from bigchaindb.storage.rethinkdb_rows import Row
     from bigchaindb.storage.rethinkdb_store import Store
 
 __all__ = ["Votes"]
@@ -27,14 +31,18 @@ __all__ = ["Votes"]
 _KEPT: Final = 4
 # So many writers may have given the same place to a text of theirs.
 _SAME_PLACE: Final = 64
+# More than all members have on so many blocks.
+_PLACES: Final = 4_096
+_BLOCKS: Final = 64
 
 
 class Votes:
     """The voting places of one ledger."""
 
-    def __init__(self, store: Store) -> None:
-        """Read and write with this."""
+    def __init__(self, store: Store, blocks: Blocks) -> None:
+        """Read and write with these."""
         self._store = store
+        self._blocks = blocks
 
     def place(self, votes: Sequence[VoteRow]) -> list[str]:
         """See `Storage.place_votes`."""
@@ -51,10 +59,34 @@ class Votes:
     def of_blocks(self, block_ids: Sequence[str]) -> dict[str, dict[str, str]]:
         """See `Storage.votes`."""
         found: dict[str, dict[str, str]] = {}
-        for row in self._store.find("votes", block_ids, index="block"):
+        for row in self._rows(list(dict.fromkeys(block_ids))):
             if (vote := row.vote_in_place()) is not None:
                 found.setdefault(vote.block_id, {})[vote.node] = vote.text
         return found
+
+    def _rows(self, block_ids: Sequence[str]) -> list[Row]:
+        wanted = [id_ for id_ in block_ids if may_be_key(id_)]
+        rows: list[Row] = []
+        for start in range(0, len(wanted), _BLOCKS):
+            some = wanted[start : start + _BLOCKS]
+            found = self._some_rows(some)
+            if len(found) < _PLACES:
+                rows += found
+            else:
+                for id_ in some:
+                    alone = self._some_rows([id_])
+                    rows += alone if len(alone) < _PLACES else self._rows_of_voters(id_)
+        return rows
+
+    def _some_rows(self, block_ids: Sequence[str]) -> list[Row]:
+        self._store.check_open()
+        places = r.table("votes").get_all(r.args(literal(block_ids)), index="block")
+        return self._store.rows("votes", places.limit(_PLACES))
+
+    def _rows_of_voters(self, block_id: str) -> list[Row]:
+        blocks = self._blocks.of_ids([block_id]).get(block_id, [])
+        voters = dict.fromkeys(voter for block in blocks for voter in _voters(block))
+        return self._store.find("votes", [f"{block_id}/{voter}" for voter in voters])
 
     def keep_evidence(self, votes: Sequence[VoteRow]) -> None:
         """See `Storage.keep_evidence`."""
@@ -85,6 +117,15 @@ class Votes:
         return next(
             ((place, each.block_id, each.node, each.text) for place, each in kept if each.text == vote.text), None
         )
+
+
+def _voters(block: StoredBlock) -> list[str]:
+    """Return whose votes a block asks for, as far as its text says so."""
+    try:
+        voters = json.loads(block.text)["block"]["voters"]
+    except (LookupError, RecursionError, TypeError, ValueError):
+        return []
+    return [voter for voter in voters if isinstance(voter, str)] if isinstance(voters, list) else []
 
 
 def _id(vote: VoteRow) -> str:

@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 
 from bigchaindb.exceptions import InvalidValue, StorageMismatch, StorageUnavailable
 from bigchaindb.model.reference import OutputRef
+from bigchaindb.storage import rethinkdb_votes
 from bigchaindb.storage.memory import MemoryStorage
 from bigchaindb.storage.rethinkdb import RethinkStorage
 from bigchaindb.storage.rethinkdb_driver import Server, r
@@ -272,6 +273,25 @@ def test_what_is_said_to_be_a_vote_is_one_only_in_its_place(storage: RethinkStor
         storage._store.write(r.table("votes").insert({**elsewhere, "id": id_}))
     assert storage.votes([of.id]) == {of.id: {"node": "mine"}}
     assert storage.evidence(10) == []
+
+
+def test_places_that_strangers_add_keep_no_vote_of_a_voter_out(
+    storage: RethinkStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rethinkdb_votes, "_PLACES", 20)
+    of = replace(block("a"), text='{"block": {"voters": ["one", "two", "three", 5]}}')
+    forged = [
+        replace(block("a", forged=text), text=text) for text in ("{", '{"block": []}', '{"block": {"voters": 5}}')
+    ]
+    other = block("b")
+    storage.place_votes([vote(of, f"stranger {number}") for number in range(50)])
+    for each in (*forged, of):
+        storage.write_block(each)
+    storage.place_votes([vote(of, "one", "mine"), vote(of, "two", "mine"), vote(other, "one", "mine")])
+    assert storage.votes([other.id, of.id, "odd\0"]) == {
+        of.id: {"one": "mine", "two": "mine"},
+        other.id: {"one": "mine"},
+    }
 
 
 # --- a server that is killed -------------------------------------------------------------------------------
