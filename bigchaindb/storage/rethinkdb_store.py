@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
-from bigchaindb.exceptions import StorageError, StorageMismatch
+from bigchaindb.exceptions import StorageError, StorageMismatch, StorageUnavailable
 from bigchaindb.storage import rethinkdb_schema as schema
 from bigchaindb.storage.rethinkdb_bells import Bells
 from bigchaindb.storage.rethinkdb_driver import literal, r, written
@@ -221,9 +221,14 @@ class Store:
         """Do two things at once that do not depend on each other, so that they wait for the disk together.
 
         Raises:
+            StorageUnavailable: closed.
             BigchainDBError: what either of them raises; both have ended then.
         """
-        future = self._helper.submit(self._quietly, one)
+        try:
+            future = self._helper.submit(self._quietly, one)
+        except RuntimeError as error:
+            # Closed by another thread meanwhile.
+            raise StorageUnavailable(f"{self._pool.server}: this connection is closed") from error
         try:
             other()
         finally:

@@ -147,6 +147,12 @@ def test_of_decisions_for_one_place_in_a_log_one_stands(storage: RethinkStorage,
         assert storage.decisions("node", sequence - 1, 10)[0].text == texts[0]
 
 
+def test_what_is_begun_just_after_another_thread_closed_it_fails_as_anything_does_then(storage: RethinkStorage) -> None:
+    storage.close()
+    with pytest.raises(StorageUnavailable, match="this connection is closed"):
+        storage._store.together(lambda: None, lambda: None)
+
+
 # --- what is large, and what is odd ------------------------------------------------------------------------
 
 
