@@ -42,7 +42,7 @@ OLDEST_VERSION: Final = (2, 2, 4)
 
 _CONNECT_SECONDS: Final = 5.0
 # A hard write of a full chunk takes a fraction of a second; a busy machine may take many times that.
-_ANSWER_SECONDS: Final = 30.0
+_ANSWER_SECONDS: Final = 10.0
 _KEEP_ALIVE: Final = ((socket.TCP_KEEPIDLE, 10), (socket.TCP_KEEPINTVL, 5), (socket.TCP_KEEPCNT, 3))
 _SHOWN_CHARACTERS: Final = 200
 _WRONG_TLS: Final = (FileNotFoundError, PermissionError, ssl.SSLError)
@@ -123,6 +123,11 @@ class _Socket:
             return handshake.next_message(answer)
         except (AttributeError, LookupError, TypeError, ValueError) as error:
             raise ConnectionError("whoever listens there does not speak as RethinkDB does") from error
+
+    def be_patient(self, answer_seconds: float | None) -> None:
+        """Wait so long for any answer from now on; None for ever."""
+        with suppress(OSError):  # closed: whoever uses it finds out
+            self._socket.settimeout(answer_seconds)
 
     def recvall(self, length: int, _deadline: float | None) -> bytes:
         """Read so many bytes."""
@@ -268,15 +273,26 @@ class Connection:
         found: _Socket = self._driver._instance._socket  # noqa: SLF001 - made above
         return found
 
-    def run(self, query: Any, **options: Any) -> Any:
+    def run(self, query: Any, *, answer_seconds: float | None = None, **options: Any) -> Any:
         """Run a query to its end; return its value, a sequence as a list.
+
+        Args:
+            query: with `r`.
+            answer_seconds: how long to wait for this answer, where that is longer than for others.
+            options: of the query.
 
         Raises:
             BigchainDBError: see `translated`.
             StorageUnavailable: the connection broke, and `is_usable` is False now.
         """
         with self._door():
-            return query.run(self._driver, **options)
+            if answer_seconds is None:
+                return query.run(self._driver, **options)
+            self._socket.be_patient(answer_seconds)
+            try:
+                return query.run(self._driver, **options)
+            finally:
+                self._socket.be_patient(self._driver.answer_seconds)
 
     def stream(self, query: Any) -> Iterator[Any]:
         """Run a query; give the items of its value as they come, for as long as there are any.

@@ -31,6 +31,7 @@ __all__ = ["Pool"]
 
 _MAX_CONNECTIONS: Final = 8
 _TURN_SECONDS: Final = 30.0
+_ADMINISTER_SECONDS: Final = 40.0
 _FIRST_RETRY_SECONDS: Final = 0.05
 _LAST_RETRY_SECONDS: Final = 1.0
 
@@ -71,7 +72,7 @@ class Pool:
         Raises:
             BigchainDBError: see `rethinkdb_driver.translated`.
         """
-        options = {"read_mode": "majority"} if decides else {}
+        options: dict[str, Any] = {"read_mode": "majority"} if decides else {}
         with self._connection() as connection:
             return connection.run(query, **options)
 
@@ -92,13 +93,13 @@ class Pool:
         return result
 
     def administer(self, query: Any) -> Any:
-        """Run a query about databases and tables, rather than what is in them.
+        """Run a query about databases and tables, rather than what is in them: that may take longer.
 
         Raises:
             BigchainDBError: see `rethinkdb_driver.translated`.
         """
         with self._connection() as connection:
-            return connection.run(query)
+            return connection.run(query, answer_seconds=_ADMINISTER_SECONDS)
 
     def hint(self, query: Any) -> None:
         """Run a query that writes what may be lost.
