@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Connection", "Server", "literal", "r", "translated", "version_of", "written"]
 
-OLDEST_VERSION: Final = (2, 2, 4)
+OLDEST_VERSION: Final = (2, 4, 0)
 
 _CONNECT_SECONDS: Final = 5.0
 # A hard write of a full chunk takes a fraction of a second; a busy machine may take many times that.

@@ -130,7 +130,7 @@ def test_nobody_opens_what_is_not_complete_to_the_end(ledger: Server) -> None:
 
 def test_the_version_and_the_clock_of_the_server_are_known(ledger: Server) -> None:
     one, other = open_(ledger), open_(ledger)
-    assert one.version >= (2, 2, 4)
+    assert one.version >= (2, 4, 0)
     assert other.now_seconds >= one.now_seconds
     assert other.writer != one.writer
 
