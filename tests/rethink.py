@@ -16,6 +16,7 @@ import subprocess
 import tempfile
 import time
 import uuid
+from collections import Counter
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -236,7 +237,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     reasons = [
         report.longrepr[2] for report in terminalreporter.stats.get("skipped", []) if isinstance(report.longrepr, tuple)
     ]
-    missed = [reason for reason in reasons if "no RethinkDB" in reason]
-    if missed:
-        reason = missed[0].removeprefix("Skipped: ")
-        terminalreporter.write_line(f"{len(missed)} tests of the RethinkDB backend were skipped: {reason}")
+    missed = Counter(reason.removeprefix("Skipped: ") for reason in reasons if "no RethinkDB" in reason)
+    for reason, count in missed.items():
+        terminalreporter.write_line(f"{count} tests of the RethinkDB backend were skipped: {reason}")
