@@ -2,7 +2,7 @@
 
 The node is a real one on the embedded store.  The listeners, in a process of their own, use WebSockets and server-sent
 events, half of each, and some of them never read.  The clients post one signed transaction after the other, each over a
-connection of its own.  `BIGCHAINDB_SOAK_SECONDS` says for how long (60).
+connection of its own.  `BIGCHAINDB_TEST_SOAK_SECONDS` says for how long (60).
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ SLEEPERS: Final = 10
 SECONDS: Final = 60.0
 MEMORY_MEBIBYTES: Final = 400
 
-SECONDS_VARIABLE: Final = "BIGCHAINDB_SOAK_SECONDS"
+SECONDS_VARIABLE: Final = "BIGCHAINDB_TEST_SOAK_SECONDS"
 _END_SECONDS: Final = 60.0
 _LOOK_SECONDS: Final = 0.5
 

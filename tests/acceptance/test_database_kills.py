@@ -89,9 +89,10 @@ def test_nodes_that_start_before_their_database_wait_for_it(tmp_path: Path) -> N
             (member,) = federation.members
             until(lambda: "database is away, waiting for it" in member.log, HANG_SECONDS)
             server.start()
+            traffic = Traffic()
             with patiently(member.bigchain) as ledger:
-                traffic = Traffic()
-                traffic.create(ledger, 10)
+                # One table may be there before another is.
+                patiently(lambda: traffic.create(ledger, 10))
             assert_all_valid([member], traffic.acknowledged)
             assert member.log.count("database is away") == 1
 
