@@ -176,7 +176,7 @@ class Backlog:
         """
         self._store.check_open()
         if self._size is None or time.monotonic() >= self._size[1]:
-            counts = r.table("backlog").map(lambda row: row["waiting"].count().default(0))
+            counts = r.table("backlog").map(lambda row: r.branch(_is_list(row), row["waiting"].count(), 0))
             began = time.monotonic()
             size, documents = self._store.read(
                 counts.limit(_COUNTED_DOCUMENTS).coerce_to("array").do(lambda some: [some.sum(), some.count()]),

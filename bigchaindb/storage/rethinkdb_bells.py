@@ -54,7 +54,7 @@ class Bells:
         self._rung = 0
         self._others = r.table(BELLS).filter(r.row["id"] != writer).pluck("id", "rung")
         self._changed = threading.Condition()
-        self._counts: dict[str, int] = {}
+        self._counts: dict[str, object] = {}
         self._heard = 0
         self._of_thread = threading.local()
         self._closed = False
@@ -114,8 +114,10 @@ class Bells:
     def _hear(self, bells: Iterable[Any]) -> None:
         with self._changed:
             for bell in bells:
-                if self._counts.get(bell["id"]) != bell["rung"]:
-                    self._counts[bell["id"]] = bell["rung"]
+                # Whoever rings otherwise is heard too: it is a hint.
+                name, rung = str(bell["id"]), bell.get("rung")
+                if self._counts.get(name) != rung:
+                    self._counts[name] = rung
                     self._heard += 1
             self._changed.notify_all()
 

@@ -259,6 +259,7 @@ def test_no_moment_of_a_strangers_makes_a_writer_come_first(
 @pytest.mark.parametrize("junk", [{}, {"waiting": 5}], ids=repr)
 def test_junk_in_place_of_a_moment_gives_way(storage: RethinkStorage, junk: dict[str, object]) -> None:
     storage._store.write(r.table("backlog").insert({"id": moment(5 * SECOND), **junk}))
+    assert storage.backlog_size() == 0
     let_wait(storage, "a", 5 * SECOND)
     assert names(storage, None)[0] == ["a"]
 

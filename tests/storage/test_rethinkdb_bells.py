@@ -114,6 +114,19 @@ def test_who_has_not_written_for_long_is_heard_again(storage: RethinkStorage, ot
     assert storage.wait_for_change(HANG_SECONDS) is True
 
 
+@pytest.mark.parametrize("junk", [{"id": "x"}, {"id": ["x"], "rung": []}, {"id": 5, "rung": {}, "at": "x"}], ids=repr)
+def test_no_bell_of_a_stranger_keeps_anybody_from_hearing(empty_ledger: Server, junk: dict[str, object]) -> None:
+    with closing(RethinkStorage(empty_ledger, create=True)) as storage:
+        listen(storage)
+        storage._store._pool.administer(r.table("bells").insert(junk))
+        with closing(RethinkStorage(empty_ledger, create=False)) as other:
+            listen(other)
+            storage.swap_register("name", None, "text")
+            assert other.wait_for_change(HANG_SECONDS) is True
+            other.swap_register("name", "text", "other")
+            assert storage.wait_for_change(HANG_SECONDS) is True
+
+
 def test_bells_of_processes_that_ended_minutes_ago_are_cleared_away(storage: RethinkStorage) -> None:
     bells = r.table("bells")
     old = {"id": "killed", "rung": 7, "at": r.now().to_epoch_time() - 400}
