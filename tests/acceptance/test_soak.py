@@ -1,7 +1,7 @@
 """Hundreds listen while many post: nobody who keeps up misses an event or gets one twice, and memory stays bounded.
 
-`BIGCHAINDB_TEST_SOAK_SECONDS` says for how long: `tox` and so CI for sixty seconds, pytest by itself for ten.  `python -m
-benchmarks soak` does the same for sixty and prints what it measured.
+`BIGCHAINDB_TEST_SOAK_SECONDS` says for how long: `tox` and so CI for sixty seconds, pytest by itself for ten.
+`python -m benchmarks soak` does the same for sixty and prints what it measured.
 """
 
 from __future__ import annotations
