@@ -47,6 +47,7 @@ _PAGE_BYTES: Final = 4 * 2**20
 _RESCAN_SECONDS: Final = 10.0
 _REEXAMINE_SECONDS: Final = 5.0
 _LISTEN_SECONDS: Final = 1.0
+_LISTENED_TO: Final = 250
 _TICK_SECONDS: Final = 1e-6
 _TURN: Final = 0.5
 _MAX_PHASE: Final = 0.25
@@ -235,7 +236,7 @@ class Builder:
     def _take_over(self, now: float) -> None:
         """Take over what other nodes have left waiting too long; look into what some of them have rejected."""
         if self._listen.is_due(now):
-            self._look_into(self._rejected_elsewhere(), now)
+            self._look_into(self._rejected_elsewhere(now), now)
         hashes = self._room.overdue(now, self._page)
         if not hashes:
             return
@@ -260,9 +261,10 @@ class Builder:
             if any(s.verdict is None for s in found)
         }
 
-    def _rejected_elsewhere(self) -> dict[str, str]:
-        """Return what another member says can never become valid, of the entries left to others: ids by hash."""
-        left = self._room.left(_PAGE)
+    def _rejected_elsewhere(self, now: float) -> dict[str, str]:
+        """Return what another member says can never become valid, of some entries left to others: ids by hash."""
+        # Most are decided sooner, and need not be looked up at all.
+        left = self._room.left(_LISTENED_TO, now - _LISTEN_SECONDS)
         rejections = self._storage.rejections(list(left.values())) if left else {}
         rejected = {row.hash for rows in rejections.values() for row in rows}
         return {text_hash: txid for text_hash, txid in left.items() if text_hash in rejected}

@@ -43,6 +43,7 @@ __all__ = ["Memory", "Voter"]
 _PAGE: Final = 16
 _MAX_OPEN: Final = 256
 _MAX_LOADED: Final = 12
+_MAX_NOTED: Final = 4
 _RETRY_SECONDS: Final = 1.0
 
 _log = logging.getLogger(__name__)
@@ -115,6 +116,7 @@ class Voter:
         self._recheck = Every(_RETRY_SECONDS)
         self._ask_others = Every(_RETRY_SECONDS)
         self._scrub = Every(_RETRY_SECONDS)
+        self._noted: dict[str, tuple[Block, bytes, list[Transaction | TransactionError]]] = {}
         self._aside_after: str | None = None
         self._older_after: str | None = None
         self._watch = Watch(node, self._said)
@@ -180,6 +182,8 @@ class Voter:
         indexed = zip(contents, stored.transaction_ids, strict=False)
         is_true = all(isinstance(t, TransactionError) or t.id == txid for t, txid in indexed)
         if is_true and stored.transactions == block.transactions and len(stored.transaction_ids) == len(contents):
+            if len(self._noted) < _MAX_NOTED:
+                self._noted[stored.key] = (block, stored.tags, contents)
             return True
         self._log_once("block under a false index", stored.id, "is indexed under other transactions than it holds")
         return False
@@ -233,6 +237,12 @@ class Voter:
             self._recheck_aside(now)
         newest = self._storage.open_sightings(self._node.me, checked=True, limit=_MAX_OPEN, newest=True)
         wanted = newest if len(newest) < _MAX_OPEN else self._some_older(newest) + newest
+        # What was just looked at need not be read again.
+        noted, self._noted = self._noted, {}
+        for sighting in wanted:
+            if sighting.key in noted:
+                whole, tags, contents = noted[sighting.key]
+                self._open.setdefault(whole.id, _Open(sighting, whole, tags, contents))
         missing = [s for s in wanted if s.block_id not in self._open]
         stored = self._storage.blocks([s.block_id for s in missing]) if missing else {}
         for sighting in missing:

@@ -100,9 +100,18 @@ class WaitingRoom:
         self._foreign_texts.setdefault(txid, set()).add(text_hash)
         heapq.heappush(self._overdue_at, (until, text_hash))
 
-    def left(self, limit: int) -> dict[str, str]:
-        """Return up to `limit` of the entries left to other nodes, oldest first: hash and transaction id of each."""
-        return {text_hash: txid for (text_hash, (txid, _)), _ in zip(self._foreign.items(), range(limit), strict=False)}
+    def left(self, limit: int, since: float) -> dict[str, str]:
+        """Return up to `limit` of the entries left to other nodes since a time at the latest: transaction id by hash.
+
+        They are the oldest, and then the next, in turn.
+        """
+        some = {text_hash: txid for text_hash, (txid, seen_at) in self._some_foreign(limit) if seen_at <= since}
+        for text_hash in some:
+            self._foreign[text_hash] = self._foreign.pop(text_hash)
+        return some
+
+    def _some_foreign(self, limit: int) -> list[tuple[str, tuple[str, float]]]:
+        return [item for item, _ in zip(self._foreign.items(), range(limit), strict=False)]
 
     def take(self, text_hash: str) -> tuple[str, float]:
         """Take out an entry left to another node; (transaction id, first seen)."""

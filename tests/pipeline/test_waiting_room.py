@@ -101,14 +101,14 @@ def test_what_is_left_to_others_is_overdue_after_a_time_oldest_first(room: Waiti
     room.leave("one", "id 1", 0.0, 30.0)
     room.leave("two", "id 2", 1.0, 16.0)
     room.leave("three", "id 3", 2.0, 32.0)
-    assert room.left(2) == {"one": "id 1", "two": "id 2"}
+    assert room.left(2, 9.0) == {"one": "id 1", "two": "id 2"}
     assert "one" in room
     assert ready(room) == ""
     assert room.overdue(15.0, 9) == []
     assert room.overdue(30.0, 9) == ["two", "one"]
     assert room.take("two") == ("id 2", 1.0)
     assert "two" not in room
-    assert room.left(9) == {"one": "id 1", "three": "id 3"}
+    assert room.left(9, 9.0) == {"one": "id 1", "three": "id 3"}
 
 
 def test_what_is_settled_is_not_left_to_others_any_more(room: WaitingRoom) -> None:
@@ -116,7 +116,7 @@ def test_what_is_settled_is_not_left_to_others_any_more(room: WaitingRoom) -> No
     room.leave("other text", "id", 0.0, 30.0)
     room.leave("another", "another id", 0.0, 30.0)
     room.settle("id")
-    assert room.left(9) == {"another": "another id"}
+    assert room.left(9, 9.0) == {"another": "another id"}
     assert room.overdue(99.0, 9) == ["another"]
 
 
@@ -147,7 +147,7 @@ def test_what_is_left_to_others_is_noted_up_to_so_many(room: WaitingRoom, monkey
     monkeypatch.setattr(waiting_room, "MAX_FOREIGN", 2)
     for name in ("one", "two", "three"):
         room.leave(name, f"id {name}", 0.0, 30.0)
-    assert room.left(9) == {"one": "id one", "two": "id two"}
+    assert room.left(9, 9.0) == {"one": "id one", "two": "id two"}
     assert room.overdue(99.0, 9) == ["one", "two"]
 
 
