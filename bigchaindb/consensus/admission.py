@@ -78,7 +78,8 @@ def _check(
         if rival not in {None, transaction.id}:
             raise _double_spend(i, ref, rival)
     for ref, rival in facts.rivals(transaction):
-        if facts.is_valid(rival) or facts.is_in_the_way(rival) or _waits(rival, facts, now):
+        is_open = facts.is_in_the_way(rival) and facts.may_hold(rival)
+        if facts.is_valid(rival) or is_open or _waits(rival, facts, now):
             raise _double_spend(transaction.inputs.index(ref), ref, rival)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bigchaindb.consensus.fulfillments import can_ever_hold
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
@@ -59,6 +61,15 @@ class Facts:
     def is_spender(self, transaction: Transaction) -> bool:
         """Tell whether the view knows a transaction by all that it spends."""
         return all(transaction.id in self._spenders.get(ref, ()) for ref in transaction.inputs)
+
+    def may_hold(self, txid: str) -> bool:
+        """Tell whether any stored text of a transaction is well signed: no honest node votes valid on another.
+
+        Anybody can write a spend of what is another's, and a member that lies can put it into a block and vote for it.
+        That must not stand in the owner's way.
+        """
+        texts = self.view.texts([txid]).get(txid, ())
+        return any(self.view.is_verified(t) or can_ever_hold(t, self.view.outputs(t.inputs)) for t in texts)
 
     def rivals(self, transaction: Transaction) -> list[tuple[OutputRef, str]]:
         """Return (output, transaction id) of every other stored transaction that spends the same."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from bigchaindb.model.reference import OutputRef
     from bigchaindb.model.transaction import Fulfillment, Output, Transaction
 
-__all__ = ["can_hold_later", "check_fulfillments", "check_operation", "is_timeless"]
+__all__ = ["can_ever_hold", "can_hold_later", "check_fulfillments", "check_operation", "is_timeless"]
 
 _MICROSECONDS: Final = 1_000_000
 _TIMELESS_URIS: Final = ("cf:0:", "cf:4:")
@@ -134,6 +134,11 @@ def can_hold_later(transaction: Transaction, spent: Mapping[OutputRef, Output], 
             continue
         return True
     return False
+
+
+def can_ever_hold(transaction: Transaction, spent: Mapping[OutputRef, Output]) -> bool:
+    """Tell whether the fulfillments are valid at any time at all; not where an output that they spend is missing."""
+    return all(ref in spent for ref in transaction.inputs) and can_hold_later(transaction, spent, _timestamp(0))
 
 
 def _timestamp(moment_microseconds: int) -> str:

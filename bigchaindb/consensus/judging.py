@@ -160,7 +160,8 @@ def _judge_spends(block: Block, transactions: Sequence[Transaction], facts: Fact
                 return No(f"transaction {transaction.id}: input {ref.txid} does not exist")
         for ref, rival in facts.rivals(transaction):
             for standing in facts.standings(rival, but=block.id):
-                if standing.verdict or (standing.verdict is None and (standing.backed or standing.binds)):
+                binds = standing.backed or (standing.binds and facts.may_hold(rival))
+                if standing.verdict or (standing.verdict is None and binds):
                     reason = f"transaction {transaction.id}: output {ref.cid} of {ref.txid} is spent by {rival}"
                     return No(reason, standing.block_id)
         earlier.add(transaction.id)

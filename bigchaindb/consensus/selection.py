@@ -249,7 +249,7 @@ def _held(rivals: set[str], facts: Facts) -> frozenset[str]:
         rival
         for rival in rivals
         for standing in facts.standings(rival)
-        if standing.is_in_the_way and (standing.live or standing.block_id in supported)
+        if standing.is_in_the_way and (standing.live or (standing.block_id in supported and facts.may_hold(rival)))
     )
 
 

@@ -67,6 +67,9 @@ class View(Protocol):
     def waiting(self, ids: Collection[str]) -> Mapping[str, Sequence[Transaction]]:
         """Return the well-formed transactions in the backlog under each id."""
 
+    def texts(self, ids: Collection[str]) -> Mapping[str, Sequence[Transaction]]:
+        """Return all well-formed texts that are stored under each id, wherever they wait or stand."""
+
     def has_noted_all(self) -> bool:
         """Tell whether this node had noted every block that was stored when it was asked; not while it catches up."""
 

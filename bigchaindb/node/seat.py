@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from bigchaindb import crypto
-from bigchaindb.exceptions import Fenced, JournalError
+from bigchaindb.exceptions import Fenced, JournalError, StorageUnavailable
 from bigchaindb.model.decision import Decision, Verdict
 from bigchaindb.model.timestamp import format_timestamp
 from bigchaindb.model.vote import Vote
@@ -94,6 +94,7 @@ class Seat:
         self._journal = journal
         self._clock = clock
         self.head = head
+        self._written = head.to_text()
         self._open_votes: dict[str, CastVote] = {}
         self._is_certain = True
         self.scrub = Scrub(storage, self._me, tuple)
@@ -151,6 +152,16 @@ class Seat:
         journal.append(start_line(head.epoch, head.generation, federations.fingerprint))
         return seat
 
+    def trouble(self, what: str) -> Fenced | StorageUnavailable:
+        """Return what it means that a note of this node in storage is another than this voter left it.
+
+        Either another voter has the seat; or a write that was given up, because no answer came, has arrived late.
+        """
+        name = _register(self._me)
+        if self._storage.registers([name]).get(name) != self._written:
+            return Fenced(f"another voter has moved {what}")
+        return StorageUnavailable(f"a write that was given up has moved {what}")
+
     def backed(self, block_ids: Collection[str]) -> set[str]:
         """Return which of these blocks this node has voted valid on, of those it has not decided."""
         return {block_id for block_id in block_ids if self.vote_on(block_id)}
@@ -199,6 +210,7 @@ class Seat:
             name = _register(self._me)
             if not self._storage.swap_register(name, self.head.to_text(), head.to_text()):
                 raise Fenced("another voter has taken this node's seat")
+            self._written = head.to_text()
             if prepare is not None:
                 prepare()
             self._fill(head)

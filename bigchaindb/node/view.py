@@ -241,6 +241,13 @@ class LedgerView:
         }
         return {txid: transactions for txid, transactions in found.items() if transactions}
 
+    def texts(self, ids: Collection[str]) -> dict[str, list[Transaction]]:
+        """Return all well-formed texts that are stored under each id, wherever they wait or stand."""
+        return {
+            txid: [t for t in self._readable(stored) if t.id == txid]
+            for txid, stored in self._storage.transactions(sorted(ids)).items()
+        }
+
     def has_noted_all(self) -> bool:
         """Tell whether this node had noted every block that was stored when it was asked; not while it catches up."""
         name = cursor_register(self._me)

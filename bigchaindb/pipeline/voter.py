@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 from bigchaindb.consensus.facts import Facts
 from bigchaindb.consensus.judging import No, Times, Wait, judge
 from bigchaindb.consensus.tally import tally
-from bigchaindb.exceptions import BlockError, Fenced, InvalidValue, JournalError, TransactionError
+from bigchaindb.exceptions import BlockError, InvalidValue, JournalError, TransactionError
 from bigchaindb.model.block import Block
 from bigchaindb.model.merkle import leaf_hash
 from bigchaindb.model.transaction import Transaction
@@ -168,7 +168,7 @@ class Voter:
         with self._storage.batch():
             self._storage.sight(self._node.me, new)
             if not self._storage.swap_register(self._cursor_register, self._cursor, cursor):
-                raise Fenced("another voter has moved this node's cursor")
+                raise self._seat.trouble("this node's cursor")
         self._cursor = cursor
         return True
 
@@ -438,7 +438,7 @@ class Voter:
             self._storage.drop_backlog(ids=self._recorded_by_quorum(valid))
         settled = str(sequence)
         if not self._storage.swap_register(self._settled_register, self._settled, settled):
-            raise Fenced("another voter has settled this node's decisions")
+            raise self._seat.trouble("this node's note of what it has settled")
         self._settled = settled
 
     def _recorded_by_quorum(self, valid: Sequence[tuple[Block, list[Transaction]]]) -> list[str]:

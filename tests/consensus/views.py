@@ -134,6 +134,9 @@ class StatedView:
         found = {txid: [t for t in self.backlog if t.id == txid] for txid in ids}
         return {txid: transactions for txid, transactions in found.items() if transactions}
 
+    def texts(self, ids: Collection[str]) -> dict[str, list[Transaction]]:
+        return {txid: [t for t in self.stored if t.id == txid] for txid in ids}
+
     def has_noted_all(self) -> bool:
         return self.noted_all
 

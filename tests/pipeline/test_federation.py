@@ -14,6 +14,7 @@ from bigchaindb.model.genesis import Quorum
 from bigchaindb.node.queries import Status
 from bigchaindb.storage.memory import MemoryStorage
 from bigchaindb.storage.records import VoteRow
+from tests.consensus.views import garbled
 from tests.ledgers import Ledger, Member, key, public, ref, row
 
 if TYPE_CHECKING:
@@ -157,6 +158,21 @@ def test_under_two_thirds_a_liar_that_votes_for_everything_helps_no_two_rivals()
     verdicts = [honest[0].verdict_on(block) for block in ledger.blocks()[1:]]
     assert verdicts.count(True) == 1
     assert agree(ledger)
+
+
+def test_a_forged_spend_in_a_liars_block_keeps_the_owner_from_nothing() -> None:
+    ledger = Ledger(4, quorum=Quorum.TWO_THIRDS)
+    liar = ledger.members[3]
+    asset = ledger.settle(ledger.create(ALICE))
+    liar.stop()
+    forged = garbled(ledger.transfer(ref(asset), ALICE, CAROL))
+    block = ledger.put_block(forged, by=liar)
+    MemoryStorage(ledger.database).place_votes([VoteRow(block.id, liar.me, ledger.vote(block, liar).text)])
+    for member in ledger.running:
+        member.voter._note_new_blocks(ledger.clock.now)  # noted, and not voted on yet
+    spend = ledger.transfer(ref(asset), ALICE, BOB)
+    ledger.settle(spend)
+    assert [member.verdict_on(block) for member in ledger.running] == [False] * 3
 
 
 def test_under_two_thirds_a_liars_false_decisions_prove_nothing() -> None:

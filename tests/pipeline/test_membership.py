@@ -20,7 +20,7 @@ from bigchaindb.node.membership import check_may_adopt, check_may_change, undo, 
 from bigchaindb.node.queries import Status
 from bigchaindb.storage.memory import MemoryStorage
 from bigchaindb.storage.records import VoteRow
-from tests.consensus.views import at
+from tests.consensus.views import at, garbled
 from tests.ledgers import Ledger, Member, key, public, ref, row
 
 if TYPE_CHECKING:
@@ -200,6 +200,24 @@ def test_any_valid_vote_on_an_undecided_block_of_before_binds(changing: Changing
     ledger.put(block, rival)
     ledger.run(seconds=5)
     assert [member.verdict_on(block) for member in ledger.members] == [False] * 3
+
+
+def test_a_forged_spend_in_a_block_of_before_binds_nobody_whoever_votes_for_it(changing: Changing) -> None:
+    """Nobody votes under a federation of before any more, so the block would stay undecided, and bind for ever."""
+    ledger = changing.ledger
+    asset = ledger.settle(ledger.create(ALICE))
+    a, liar = ledger.members
+    changing.join()
+    liar.stop()
+    forged = garbled(ledger.transfer(ref(asset), ALICE, CAROL))
+    block = ledger.block(forged, voters=changing.before, by=liar)
+    ledger.put(block, forged)
+    MemoryStorage(ledger.database).place_votes([VoteRow(block.id, liar.me, ledger.vote(block, liar).text)])
+    ledger.run()
+    spend = ledger.transfer(ref(asset), ALICE, BOB)
+    a.write(spend)
+    ledger.run(seconds=150)
+    assert ledger.statuses(spend) == [Status.VALID] * 2
 
 
 def test_what_only_some_have_recorded_under_the_federation_before_can_be_built_again(changing: Changing) -> None:

@@ -760,14 +760,25 @@ def test_a_voter_that_was_paused_and_wakes_before_its_successor_did_anything_cas
     assert a.vote_on(block) is None
 
 
-def test_a_voter_that_finds_its_decisions_settled_by_another_ends(three: Ledger) -> None:
+@pytest.mark.parametrize("register", ["settled", "cursor"])
+def test_a_write_that_was_given_up_and_arrives_late_ends_no_node(three: Ledger, register: str) -> None:
+    """No answer came in time, so the voter started afresh; it holds the seat, and has only to look again."""
     a = three.first
-    three.put_block(three.create(ALICE))
-    MemoryStorage(three.database).swap_register(f"settled/{a.me}", None, "7")
-    three.members[0].stop()
+    asset = three.create(ALICE)
+    block = three.put_block(asset)
+    storage = MemoryStorage(three.database)
+    name = f"{register}/{a.me}"
+    standing = storage.registers([name]).get(name)
+    storage.swap_register(name, standing, "0" if register == "settled" else "1".zfill(len(standing or "1")))
+    a.stop()
     three.run()
-    with pytest.raises(Fenced, match="has settled this node's decisions"):
+    with pytest.raises(StorageUnavailable, match="a write that was given up has moved this node's"):
         step_often(a.voter)
+    storage.swap_register(name, storage.registers([name])[name], standing)  # for who looks again finds what there is
+    a.start()
+    three.run(seconds=5)
+    assert a.verdict_on(block) is True
+    assert a.status(asset) is Status.VALID
 
 
 def test_a_decided_block_that_is_gone_before_its_holdings_are_settled_stops_the_node() -> None:
