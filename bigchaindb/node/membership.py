@@ -32,6 +32,7 @@ __all__ = [
     "check_extends",
     "check_may_adopt",
     "check_may_change",
+    "is_behind",
     "least_quorum",
     "not_seen",
     "pledge",
@@ -118,13 +119,22 @@ def pledge(node: Node) -> None:
     raise Fenced("another voter of this node says again and again which federation it uses")
 
 
-def _users(node: Node, history: Sequence[tuple[str, ...]], members: Iterable[str]) -> set[str]:
-    """Return which of these members have pledged to use this history, or one that goes on from it."""
+def is_behind(node: Node) -> bool:
+    """Tell whether a member that this node knows has pledged to use a federation that this node does not know yet."""
+    history = node.federations.history
+    members = {member for federation in history for member in federation}
+    return bool(_users(node, history, members, beyond=True))
+
+
+def _users(node: Node, history: Sequence[tuple[str, ...]], members: Iterable[str], *, beyond: bool = False) -> set[str]:
+    """Return which of these members have pledged to use a history, or one that goes on from it; or only the latter."""
     names = {_register(member): member for member in members}
     users = set()
     for name, text in node.storage.registers(list(names)).items():
         told = _pledge_in(text, node)
-        if told and told.node == names[name] and told.federations[: len(history)] == tuple(history):
+        if told is None or told.node != names[name] or told.federations[: len(history)] != tuple(history):
+            continue
+        if not beyond or len(told.federations) > len(history):
             users.add(told.node)
     return users
 

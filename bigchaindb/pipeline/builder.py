@@ -23,6 +23,7 @@ from bigchaindb.model.rejection import Rejection
 from bigchaindb.model.timestamp import format_timestamp
 from bigchaindb.model.transaction import first_input
 from bigchaindb.node import counters
+from bigchaindb.node.membership import is_behind
 from bigchaindb.node.node import stored_block
 from bigchaindb.node.recorded import quorum_verdict
 from bigchaindb.node.view import BLOCK_STALL_SECONDS
@@ -346,12 +347,20 @@ class Builder:
         self._storage.drop_backlog(ids=done)
 
     def _refuse(self, refusals: Sequence[Refusal]) -> None:
+        strangers = []
         for refusal in refusals:
             try:
                 check_operation(refusal.transaction, self._node.federation)
             except OperationError as error:
+                strangers.append(refusal)
                 self._log_once("CREATE by a stranger", refusal.transaction.id, str(error))
-        self._reject([(r.transaction.hash, r.transaction.id, r.reason, r.evidence) for r in refusals])
+        if strangers and is_behind(self._node):
+            # Who is a stranger to this node may be none to the others: it has not heard yet, or was removed itself.
+            for refusal in strangers:
+                self._room.remove(refusal.transaction.hash)
+            refusals = [refusal for refusal in refusals if refusal not in strangers]
+        if refusals:
+            self._reject([(r.transaction.hash, r.transaction.id, r.reason, r.evidence) for r in refusals])
 
     def _log_once(self, kind: str, txid: str, detail: str) -> None:
         # Once per kind, not per transaction: strangers must not be able to fill the log.

@@ -107,6 +107,27 @@ def test_a_newcomer_creates_nothing_before_a_quorum_would_take_it(changing: Chan
     assert ledger.statuses(mine) == [Status.VALID] * 3
 
 
+def test_nodes_that_were_removed_and_still_run_take_nothing_of_a_newcomers_away() -> None:
+    ledger = Ledger(3)
+    a, b, c = ledger.members
+    history = [ledger.federation, sorted([a.me, b.me]), [b.me], sorted([b.me, *public(NEWCOMER)])]
+    a.adopt(history[:2])
+    newcomer = Member(ledger, NEWCOMER, MemoryStorage(ledger.database), ledger.clock)
+    ledger.members.append(newcomer)
+    for member in (b, newcomer):
+        member.adopt(history)
+    b.stop()
+    mine = ledger.create(ALICE, by=newcomer)
+    newcomer.write(mine)
+    for _ in range(90):
+        ledger.clock.now += 1
+        a.builder.step()
+        c.builder.step()
+    b.start()
+    ledger.run(seconds=100)
+    assert [member.status(mine) for member in (b, newcomer)] == [Status.VALID] * 2
+
+
 def test_a_configuration_of_before_cannot_be_used_again(changing: Changing) -> None:
     ledger = changing.ledger
     a, _ = ledger.members
