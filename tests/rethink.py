@@ -93,6 +93,8 @@ class ThrowAwayServer:
         """Let it do nothing, and keep all connections; `thaw` ends that."""
         assert self._process is not None
         self._process.send_signal(signal.SIGSTOP)
+        # The signal is on its way when that returns: on a busy machine the server may answer before it arrives.
+        os.waitid(os.P_PID, self._process.pid, os.WSTOPPED)
 
     def thaw(self) -> None:
         """Let it go on."""

@@ -145,30 +145,31 @@ def test_whoever_does_not_speak_as_rethinkdb_does_is_away(says: bytes) -> None:
 
 def test_a_server_that_falls_silent_is_away_after_a_while() -> None:
     with own_server() as throw_away:
-        connection = Connection(Server("127.0.0.1", throw_away.port, "x"), answer_seconds=0.2)
-        assert connection.run(r.expr(1)) == 1
-        throw_away.freeze()
-        with pytest.raises(StorageUnavailable, match="no answer; what was being written may have been, or not"):
-            connection.run(r.expr(2))
-        assert not connection.is_usable()
+        server = Server("127.0.0.1", throw_away.port, "x")
+        with closing(Connection(server, answer_seconds=0.2)) as connection:
+            throw_away.freeze()
+            with pytest.raises(StorageUnavailable, match="no answer; what was being written may have been, or not"):
+                connection.run(r.expr(2))
+            assert not connection.is_usable()
         throw_away.thaw()
-        with closing(Connection(Server("127.0.0.1", throw_away.port, "x"))) as other:
+        with closing(Connection(server)) as other:
             assert other.run(r.expr(3)) == 3
 
 
 def test_what_may_take_longer_is_waited_for_longer() -> None:
     with own_server() as throw_away:
-        connection = Connection(Server("127.0.0.1", throw_away.port, "x"), answer_seconds=0.2)
-        throw_away.freeze()
-        thaw = threading.Timer(0.5, throw_away.thaw)
-        thaw.start()
-        assert connection.run(r.expr(1), answer_seconds=60.0) == 1
-        thaw.join()
-        with pytest.raises(StorageUnavailable, match="anything else"):
-            connection.run(r.error("anything else"), answer_seconds=60.0)
-        throw_away.freeze()
-        with pytest.raises(StorageUnavailable, match="no answer"):
-            connection.run(r.expr(2))
+        server = Server("127.0.0.1", throw_away.port, "x")
+        with closing(Connection(server, answer_seconds=0.2)) as connection:
+            throw_away.freeze()
+            thaw = threading.Timer(0.5, throw_away.thaw)
+            thaw.start()
+            assert connection.run(r.expr(1), answer_seconds=60.0) == 1
+            thaw.join()
+            with pytest.raises(StorageUnavailable, match="anything else"):
+                connection.run(r.error("anything else"), answer_seconds=60.0)
+            throw_away.freeze()
+            with pytest.raises(StorageUnavailable, match="no answer"):
+                connection.run(r.expr(2))
         throw_away.thaw()
 
 
