@@ -781,7 +781,8 @@ def test_a_write_that_was_given_up_and_arrives_late_ends_no_node(three: Ledger, 
     assert a.status(asset) is Status.VALID
 
 
-def test_a_decided_block_that_is_gone_before_its_holdings_are_settled_stops_the_node() -> None:
+def ended_before_holdings() -> tuple[Ledger, Member, Transaction, Block]:
+    """A node that was killed between deciding a block, with one new asset of Alice's, and entering what she holds."""
     ledger = Ledger(connect=CrashingStorage)
     member = ledger.first
     asset = ledger.create(ALICE)
@@ -791,6 +792,11 @@ def test_a_decided_block_that_is_gone_before_its_holdings_are_settled_stops_the_
     with pytest.raises(StorageUnavailable):
         ledger.run()
     member.storage.recover()
+    return ledger, member, asset, block
+
+
+def test_a_decided_block_that_is_gone_before_its_holdings_are_settled_stops_the_node() -> None:
+    ledger, member, asset, block = ended_before_holdings()
     lost = ledger.database.contents.transactions.pop(asset.hash)
     with pytest.raises(JournalError, match=f"block {block.id}, which this node has decided valid, is gone"):
         member.start()
@@ -800,15 +806,8 @@ def test_a_decided_block_that_is_gone_before_its_holdings_are_settled_stops_the_
 
 
 def test_what_a_valid_transaction_made_is_there_before_anybody_can_see_that_it_is_valid_also_after_a_crash() -> None:
-    ledger = Ledger(connect=CrashingStorage)
-    member = ledger.first
-    asset = ledger.create(ALICE)
-    block = ledger.put_block(asset)
+    _, member, asset, block = ended_before_holdings()
     assert isinstance(member.storage, CrashingStorage)
-    member.storage.crash("settle")
-    with pytest.raises(StorageUnavailable):
-        ledger.run()
-    member.storage.recover()
     member.storage.crash("append_decisions")
     with pytest.raises(StorageUnavailable):
         member.start()
