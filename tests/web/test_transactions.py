@@ -567,6 +567,24 @@ def test_transactions_are_listed_by_payload(api: Api, limit: int) -> None:
     assert whole(api, "transactions", payload_hash=UNKNOWN) == []
 
 
+def test_what_was_stored_early_and_decided_late_is_behind_the_cursors(api: Api) -> None:
+    early, *others = (api.node.create(owner, payload={"kind": "boat"}) for owner in ("a", "b", "c"))
+    stored = Transaction.from_dict(early)
+    storage = api.ledger.node.storage
+    storage.append_backlog([NewTransaction(stored.hash, stored.id, stored.text)], 0.0)
+    storage.drop_backlog(hashes=[stored.hash])
+    api.node.settle(*others)
+    carrying = {"payload_hash": early["transaction"]["data"]["hash"]}
+    page = api.get("transactions", **carrying, limit=1).json()
+    assert page["items"] == others[:1]
+    api.node.settle(early)
+    assert api.get("transactions", **carrying, cursor=page["next"]).json() == {
+        "items": [others[1], early],
+        "next": None,
+    }
+    assert whole(api, "transactions", **carrying) == [*others, early]
+
+
 @pytest.mark.parametrize("limit", [1, 2, 1000])
 def test_a_history_is_listed_from_the_creation_on(api: Api, limit: int) -> None:
     asset = api.node.settle(api.node.create("alice"))
