@@ -500,8 +500,9 @@ def _spend(contents: _Contents, spent: Iterable[tuple[OutputRef, str]]) -> None:
     for output, spender in spent:
         if output in contents.lineages and output not in contents.spent:
             new.setdefault(output, spender)
-    turns = {spender: turn for turn, spender in enumerate(dict.fromkeys(new.values()))}
-    for output in sorted(new, key=lambda output: (turns[new[output]], contents.places[output])):
+    places = contents.places
+    turns = {output: places.get(OutputRef(spender, 0), places[output]) for output, spender in new.items()}
+    for output in sorted(new, key=lambda output: (turns[output], places[output])):
         contents.spent[output] = new[output]
         contents.gone[output] = len(contents.gone) + 1
 

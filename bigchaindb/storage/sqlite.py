@@ -366,17 +366,15 @@ class SqliteStorage(Storage):
         )
 
     def _spend(self, spent: Sequence[tuple[int, int, int]]) -> None:
-        new: dict[tuple[int, int], tuple[int, int, int]] = {}
-        for spender, owner, place, *ref in self._file.rows_of_tuples(sql.SPENT_PLACES, spent):
-            new.setdefault((owner, place), (spender, *ref))
-        turns = {spender: turn for turn, spender in enumerate(dict.fromkeys(spender for spender, _, _ in new.values()))}
-        self._file.write(sql.SPEND_HOLDING, [(spender, *holding) for holding, (spender, _, _) in new.items()])
-        owned = [each for each in new.items() if each[0][0] != _NOBODY]
-        gone = sorted(owned, key=lambda each: (turns[each[1][0]], each[0]))
+        new: dict[tuple[int, int], tuple[int, int, int, int]] = {}
+        for spender, owner, place, number, cid, turn in self._file.rows_of_tuples(sql.SPENT_PLACES, spent):
+            new.setdefault((owner, place), (turn, spender, number, cid))
+        self._file.write(sql.SPEND_HOLDING, [(spender, *holding) for holding, (_, spender, *_) in new.items()])
+        gone = sorted((turn, place, owner, *what) for (owner, place), (turn, *what) in new.items() if owner != _NOBODY)
         first = self._count("holdings_place", len(gone)) + 1
         self._file.write(
             sql.ADD_SPENT_HOLDING,
-            [(owner, first + k, number, cid, by) for k, ((owner, _), (by, number, cid)) in enumerate(gone)],
+            [(owner, first + k, number, cid, by) for k, (_, _, owner, by, number, cid) in enumerate(gone)],
         )
 
     def outputs_of(self, owner: str, *, spent: bool | None, after: str | None, limit: int) -> list[OutputRow]:

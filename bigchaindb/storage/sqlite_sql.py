@@ -581,12 +581,14 @@ ADD_OUTPUT = "INSERT INTO outputs (number, cid, owner, asset, step, place) VALUE
 
 ADD_HOLDING = "INSERT INTO holdings (owner, spent, place, number, cid) VALUES (?, 0, ?, ?, ?)"
 
-# The holdings of these outputs that are unspent so far, each with its spender.
+# The holdings of these outputs that are unspent so far, each with its spender, and the place of its first output.
 SPENT_PLACES = _query(
-    "int int int int int",
+    "int int int int int int",
     """
     WITH wanted (number, cid, spender) AS (VALUES {triples})
-    SELECT w.spender, o.owner, o.place, w.number, w.cid
+    SELECT
+        w.spender, o.owner, o.place, w.number, w.cid,
+        coalesce((SELECT min(f.place) FROM outputs AS f WHERE f.number = w.spender AND f.cid = 0), o.place)
     FROM wanted AS w
         CROSS JOIN outputs AS o ON o.number = w.number AND o.cid = w.cid
         CROSS JOIN holdings AS h ON h.owner = o.owner AND h.spent = 0 AND h.place = o.place
