@@ -148,7 +148,7 @@ class Intake:
         room, new = self._room(node, pending + len(texts)) - pending, len(texts)
         if new > room:
             new = self._count_new(request, texts, node)
-        if new > self._most_waiting:
+        if new > max(self._most_waiting, 1):
             message = f"{new} transactions of the batch would wait; this node lets {self._most_waiting} wait"
             raise ProblemError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, message, field="document")
         if new > max(room, 0):
