@@ -61,6 +61,9 @@ class View(Protocol):
     def standings(self, ids: Collection[str]) -> Mapping[str, Sequence[Standing]]:
         """Return the blocks in which each transaction id stands, in the order in which this node met them."""
 
+    def is_known_valid(self, txid: str) -> bool:
+        """Tell whether a transaction is known to stand in a block decided valid, which is for ever; it asks nobody."""
+
     def spenders(self, refs: Collection[OutputRef]) -> Mapping[OutputRef, Sequence[str]]:
         """Return the ids of all transactions, of whatever fate, that spend each output."""
 

@@ -33,6 +33,7 @@ from bigchaindb.model.rejection import Rejection
 from bigchaindb.model.status import Status
 from bigchaindb.node.recorded import recorded_decisions
 from bigchaindb.node.view import read_vote
+from bigchaindb.storage import changes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -196,7 +197,9 @@ class Queries:
             left = deadline - time.monotonic()
             if left <= 0:
                 raise TransactionTimeout(f"transaction {txid} {_STILL[status]} after {timeout_seconds} s")
-            self._storage.wait_for_change(min(left, _WAIT_SECONDS))
+            self._storage.wait_for_change(
+                min(left, _WAIT_SECONDS), (changes.decisions_of(self._node.me), changes.REJECTIONS)
+            )
 
     def with_payload_hash(self, payload_hash: str) -> list[Transaction]:
         """Return the valid transactions that carry a payload, in the order in which they were found valid."""

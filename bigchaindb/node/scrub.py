@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["Scrub", "check_blocks", "check_decisions", "check_vote", "check_votes"]
 
 _STEP_ENTRIES: Final = 200
-_STEP_BLOCKS: Final = 8
+_STEP_BLOCKS: Final = 2
 
 
 class Scrub:

@@ -22,17 +22,17 @@ from bigchaindb.consensus.view import Standing
 from bigchaindb.exceptions import BlockError, TransactionError
 from bigchaindb.model.block import MAX_BYTES, Block
 from bigchaindb.model.decision import Decision, Verdict
+from bigchaindb.model.reference import OutputRef
 from bigchaindb.model.transaction import Transaction
 from bigchaindb.model.vote import Vote
 from bigchaindb.node.marks import NO_MARK
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
     from collections.abc import Set as AbstractSet
 
     from bigchaindb.model.block import Header
     from bigchaindb.model.federations import Federations
-    from bigchaindb.model.reference import OutputRef
     from bigchaindb.model.transaction import Output
     from bigchaindb.node.marks import Marks
     from bigchaindb.storage.interface import Storage
@@ -46,6 +46,9 @@ _STALL_DOUBLINGS: Final = 2
 _REMEMBERED: Final = 50_000
 _REMEMBERED_HEADERS: Final = 5_000
 _REMEMBERED_VERDICTS: Final = 200_000
+_REMEMBERED_OUTPUTS: Final = 20_000
+# Of the text of a transaction; a larger one is read again.
+_REMEMBERED_BYTES: Final = 2_048
 _NOTED_AT_ONCE: Final = 100
 
 
@@ -85,6 +88,9 @@ class LedgerView:
         self._headers: dict[str, Header] = {}
         self._verdicts: dict[str, bool] = {}
         self._valid: set[str] = set()
+        self._outputs: dict[OutputRef, Output] = {}
+        # Whoever holds the node's seat knows which blocks it has not decided.
+        self.undecided: Collection[str] = ()
         # Whoever holds the node's seat knows its votes better than storage, which others may alter.
         self.backing: Callable[[Collection[str]], AbstractSet[str]] = self._stored_backing
 
@@ -146,7 +152,7 @@ class LedgerView:
     def verdicts(self, block_ids: Collection[str]) -> dict[str, bool]:
         """Return how this node decided these blocks, by its own signed decisions and nothing else in storage."""
         known = {b: verdict for b in block_ids if (verdict := self._verdicts.get(b)) is not None}
-        unknown = [b for b in block_ids if b not in known and b != self._ledger]
+        unknown = [b for b in block_ids if b not in known and b != self._ledger and b not in self.undecided]
         for block_id, rows in (self._storage.decisions_on(unknown) if unknown else {}).items():
             for row in rows:
                 verdict = self._own_verdict(row, block_id) if row.node == self._me else None
@@ -194,9 +200,7 @@ class LedgerView:
         past = {block_id for block_id in headers if not self._is_present(headers[block_id])} if several else set()
         binding = self.supported(undecided & past) if undecided & past else frozenset()
         answer: dict[str, list[Standing]] = {}
-        if len(self._valid) > _REMEMBERED:
-            self._valid.clear()
-        self._valid.update(txid for txid, standings in found.items() if any(note.verdict for note in standings))
+        self._learn_valid(txid for txid, standings in found.items() if any(note.verdict for note in standings))
         for txid, standings in found.items():
             answer[txid] = []
             for times, note in enumerate(sorted(standings, key=lambda s: s.seen_at)):
@@ -219,6 +223,24 @@ class LedgerView:
     def is_known_valid(self, txid: str) -> bool:
         """Tell whether a transaction was lately seen to be decided valid, which is for ever; it asks nobody."""
         return txid in self._valid
+
+    def _learn_valid(self, ids: Iterable[str]) -> None:
+        if len(self._valid) > _REMEMBERED:
+            self._valid.clear()
+        self._valid.update(ids)
+
+    def learn_contents(self, block: Block, transactions: Sequence[Transaction]) -> None:
+        """Remember what a block holds that this node has just decided valid: it is likely to be spent next."""
+        self._learn_valid(t.id for t in transactions)
+        self.learn_header(block)
+        self._learn_outputs(transactions)
+
+    def _learn_outputs(self, transactions: Iterable[Transaction]) -> None:
+        if len(self._outputs) > _REMEMBERED_OUTPUTS:
+            self._outputs.clear()
+        for t in transactions:
+            if t.size_bytes <= _REMEMBERED_BYTES:
+                self._outputs.update((OutputRef(t.id, output.cid), output) for output in t.outputs)
 
     def _is_patient(self, note: StoredStanding, times: int) -> bool:
         """Tell whether a block is undecided and not stalled for a transaction that stood in `times` blocks before."""
@@ -261,9 +283,14 @@ class LedgerView:
 
     def outputs(self, refs: Collection[OutputRef]) -> dict[OutputRef, Output]:
         """Return those outputs whose transaction is stored, whatever its fate."""
-        found = self.transactions({ref.txid for ref in refs})
+        # An id covers its outputs, so what is remembered of them stays true.
+        known = {ref: output for ref in refs if (output := self._outputs.get(ref))}
+        missing = {ref.txid for ref in refs if ref not in known}
+        found = self.transactions(missing) if missing else {}
+        self._learn_outputs(found.values())
         by_id = {txid: transaction.outputs for txid, transaction in found.items()}
-        return {ref: by_id[ref.txid][ref.cid] for ref in refs if ref.cid < len(by_id.get(ref.txid, ()))}
+        unknown = (ref for ref in refs if ref not in known)
+        return known | {ref: by_id[ref.txid][ref.cid] for ref in unknown if ref.cid < len(by_id.get(ref.txid, ()))}
 
     def transactions(self, ids: Collection[str]) -> dict[str, Transaction]:
         """Return those of these transactions that are stored, whatever their fate.
@@ -310,10 +337,17 @@ class LedgerView:
             header = next((header for item in items if (header := _header(item.text, block_id))), None)
             if header:
                 known[block_id] = header
+        self._learn_headers(known)
+        return {block_id: known.get(block_id) for block_id in block_ids}
+
+    def learn_header(self, block: Block) -> None:
+        """Remember the header of a block that was found signed by its maker."""
+        self._learn_headers({block.id: block.header})
+
+    def _learn_headers(self, headers: Mapping[str, Header]) -> None:
         if len(self._headers) > _REMEMBERED_HEADERS:
             self._headers.clear()
-        self._headers.update(known)
-        return {block_id: known.get(block_id) for block_id in block_ids}
+        self._headers.update(headers)
 
 
 def _header(text: str, block_id: str) -> Header | None:

@@ -29,6 +29,7 @@ from bigchaindb.node.recorded import quorum_verdict
 from bigchaindb.node.view import BLOCK_STALL_SECONDS
 from bigchaindb.pipeline.every import Every
 from bigchaindb.pipeline.waiting_room import Entry, WaitingRoom
+from bigchaindb.storage import changes
 from bigchaindb.storage.records import RejectionRow, Sighting
 
 if TYPE_CHECKING:
@@ -59,7 +60,11 @@ _log = logging.getLogger(__name__)
 
 
 class Builder:
-    """One node's block builder; `step` does what there is to do."""
+    """One node's block builder; `step` does what there is to do.
+
+    Attributes:
+        waits_for: the changes that can give it something to do.
+    """
 
     def __init__(
         self,
@@ -80,6 +85,7 @@ class Builder:
         self._said = set() if said is None else said
         self._node = node
         self._storage = node.storage
+        self.waits_for: Final = (changes.BACKLOG, changes.decisions_of(node.me))
         self._block_interval_seconds = block_interval_seconds
         self._reassign_delay_seconds = backlog_reassign_delay_seconds
         self._room = WaitingRoom()
@@ -162,11 +168,12 @@ class Builder:
     # --- what is new -----------------------------------------------------------------------------------------
 
     def _read_decisions(self) -> bool:
-        rows = self._storage.decisions(self._node.me, self._decisions_read, _PAGE)
+        rows = self._storage.decisions(self._node.me, self._decisions_read, _PAGE, may_lag=True)
         others = [row.block_id for row in rows if row.block_id not in self._own_undecided]
         stored = self._storage.blocks(others) if others else {}
         for row in rows:
             own = self._own_undecided.pop(row.block_id, None)
+            # Of other nodes' blocks, what the index says: nothing that counts may follow from that.
             ids = own[0] if own else [i for b in stored.get(row.block_id, []) for i in b.transaction_ids]
             for txid in ids:
                 if row.verdict:

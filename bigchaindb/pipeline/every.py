@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 __all__ = ["Every"]
+
+# A clock that was set forward while something was done must not put it off for ever.
+_LONGEST_PAUSE_SECONDS: Final = 60.0
 
 
 class Every:
@@ -11,14 +16,26 @@ class Every:
     A clock that was set back makes it due too: otherwise nothing would be done until it has caught up.
     """
 
-    def __init__(self, seconds: float) -> None:
-        """Be due."""
+    def __init__(self, seconds: float, share: float = 1.0) -> None:
+        """Be due.
+
+        Args:
+            seconds: the least pause.
+            share: how much of the time it may take, of 1, as far as `took` tells.
+        """
         self._seconds = seconds
+        self._share = share
+        self._pause = seconds
         self._last: float | None = None
 
     def is_due(self, now: float) -> bool:
         """Tell whether it is time; if so, the next time is so many seconds from now."""
-        due = self._last is None or not 0 <= now - self._last < self._seconds
+        due = self._last is None or not 0 <= now - self._last < self._pause
         if due:
             self._last = now
+            self._pause = self._seconds
         return due
+
+    def took(self, seconds: float) -> None:
+        """Put the next time off where this one took long."""
+        self._pause = max(self._seconds, min(seconds / self._share, _LONGEST_PAUSE_SECONDS))

@@ -28,6 +28,7 @@ from bigchaindb.node.seat import Ballot, Ruling, Seat
 from bigchaindb.node.view import BLOCK_STALL_SECONDS, cursor_register, read_vote, settled_register
 from bigchaindb.pipeline.every import Every
 from bigchaindb.pipeline.watch import Watch
+from bigchaindb.storage import changes
 from bigchaindb.storage.records import Sighting
 
 if TYPE_CHECKING:
@@ -45,6 +46,8 @@ _MAX_OPEN: Final = 256
 _MAX_LOADED: Final = 12
 _MAX_NOTED: Final = 4
 _RETRY_SECONDS: Final = 1.0
+# It reads all that was ever decided, again and again: that must not be what a busy node is busy with.
+_SCRUB_SHARE: Final = 0.02
 
 _log = logging.getLogger(__name__)
 
@@ -76,7 +79,13 @@ class Memory:
 
 
 class Voter:
-    """One node's voter; `step` does what there is to do."""
+    """One node's voter; `step` does what there is to do.
+
+    Attributes:
+        waits_for: the changes that can give it something to do.
+    """
+
+    waits_for: Final = (changes.BLOCKS, changes.VOTES)
 
     def __init__(self, node: Node, journal: Journal, memory: Memory | None = None) -> None:
         """Take the node's seat.
@@ -115,7 +124,7 @@ class Voter:
         self._settled = registers.get(self._settled_register)
         self._recheck = Every(_RETRY_SECONDS)
         self._ask_others = Every(_RETRY_SECONDS)
-        self._scrub = Every(_RETRY_SECONDS)
+        self._scrub = Every(_RETRY_SECONDS, _SCRUB_SHARE)
         self._noted: dict[str, tuple[Block, bytes, list[Transaction | TransactionError]]] = {}
         self._aside_after: str | None = None
         self._older_after: str | None = None
@@ -142,7 +151,9 @@ class Voter:
             self._cast(ballots, rulings, valid)
         self._watch.step(now, self._open)
         if self._scrub.is_due(now):
+            began = self._node.clock()
             self._seat.scrub.step()
+            self._scrub.took(self._node.clock() - began)
         return noted or bool(ballots) or bool(rulings)
 
     def seconds_until_due(self) -> float | None:
@@ -153,7 +164,7 @@ class Voter:
 
     def _note_new_blocks(self, now: float) -> bool:
         try:
-            page = self._storage.blocks_after(self._cursor, _PAGE)
+            page = self._storage.blocks_after(self._cursor, _PAGE, may_lag=True)
         except InvalidValue as error:
             raise JournalError(f"this node's cursor in storage was changed: {error}") from error
         if not page:
@@ -220,6 +231,7 @@ class Voter:
         elif header.node not in header.voters or not block.is_signed:
             self._log_once("block by a stranger", stored.id, f"not signed by a member as {header.node}")
         else:
+            self._node.view.learn_header(block)
             return block
         return None
 
@@ -250,6 +262,7 @@ class Voter:
                 if item.key == sighting.key and (block := self._acceptable(item)):
                     self._open[block.id] = _Open(sighting, block, item.tags)
         self._open = {s.block_id: self._open[s.block_id] for s in wanted if s.block_id in self._open}
+        self._node.view.undecided = self._open.keys()
 
     def _some_older(self, newest: list[Sighting]) -> list[Sighting]:
         """Choose a few, in turn, of the undecided blocks that came before these."""
@@ -421,6 +434,8 @@ class Voter:
                 self._finish(valid, self._seat.head.sequence + len(rulings))
         # From now on nobody can hide them from this voter by deleting them.
         self._node.view.learn({ruling.block_id: ruling.is_valid for ruling in rulings})
+        for block, transactions in valid:
+            self._node.view.learn_contents(block, transactions)
         for ruling in rulings:
             self._open.pop(ruling.block_id)
             level = logging.DEBUG if ruling.is_valid else logging.INFO

@@ -5,7 +5,7 @@ A worker is told for which node it works as `bigchaindb.orders` says, and ends w
 Invariants:
 
 - While the database is away a worker waits, with a bounded and growing delay, and says so once; then it starts afresh.
-- A lost notification only delays: every wait ends by itself within a fraction of a second.
+- A lost notification only delays: every wait ends by itself within a second.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from bigchaindb.pipeline.builder import Builder
 from bigchaindb.pipeline.voter import Memory, Voter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from bigchaindb.node.node import Node
 
@@ -43,6 +43,7 @@ __all__ = ["ROLES", "main", "work"]
 
 ROLES: Final = ("builder", "voter")
 _WAIT_SECONDS: Final = 0.2
+_LONGEST_WAIT_SECONDS: Final = 1.0
 _LEAST_WAIT_SECONDS: Final = 0.001
 _FIRST_RETRY_SECONDS: Final = 0.1
 _LAST_RETRY_SECONDS: Final = 2.0
@@ -52,6 +53,10 @@ _log = logging.getLogger(__name__)
 
 class Worker(Protocol):
     """A builder or a voter."""
+
+    @property
+    def waits_for(self) -> Collection[str]:
+        """The changes that can give it something to do; see `storage.changes`."""
 
     def step(self) -> bool:
         """Do what there is to do; tell whether there may be more at once."""
@@ -82,9 +87,7 @@ def work(open_: Callable[[], Node], make: Callable[[Node], Worker], stop: thread
             retry_seconds, away = _FIRST_RETRY_SECONDS, False
             while not stop.is_set():
                 if not worker.step():
-                    due = worker.seconds_until_due()
-                    wait = _WAIT_SECONDS if due is None else min(_WAIT_SECONDS, max(_LEAST_WAIT_SECONDS, due))
-                    node.storage.wait_for_change(wait)
+                    _wait(node, worker, stop)
         except StorageUnavailable as error:
             if not away:
                 _log.warning("database is away, waiting for it: %s", error)
@@ -94,6 +97,16 @@ def work(open_: Callable[[], Node], make: Callable[[Node], Worker], stop: thread
         finally:
             if node is not None:
                 node.storage.close()
+
+
+def _wait(node: Node, worker: Worker, stop: threading.Event) -> None:
+    """Wait until there may be something to do."""
+    due = worker.seconds_until_due()
+    left = _LONGEST_WAIT_SECONDS if due is None else min(_LONGEST_WAIT_SECONDS, max(_LEAST_WAIT_SECONDS, due))
+    while left >= _LEAST_WAIT_SECONDS and not stop.is_set():
+        if node.storage.wait_for_change(min(_WAIT_SECONDS, left), worker.waits_for):
+            return
+        left -= _WAIT_SECONDS
 
 
 def main(role: str) -> int:

@@ -4,7 +4,8 @@ Invariants:
 
 - A write has returned only when it is durable.  Every write may be repeated: the same bytes twice change nothing.
 - Nothing here knows a rule of consensus, reads a clock or makes a random number: times come from the caller.
-- Reads see every write that has returned, also those of other processes.
+- Reads see every write that has returned, also those of other processes.  Who says that a read may lag may miss the
+  newest: that costs a replicated backend less.
 - The cost of a call depends on what it is given and what it returns, not on the size of the ledger.
 - Every call raises `StorageUnavailable` when the database cannot be reached or stays busy (nothing was stored then, or
   the call may be repeated safely), `StorageMismatch` when it is damaged, and no error of a driver.
@@ -19,7 +20,7 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from bigchaindb.model.reference import OutputRef
@@ -63,8 +64,13 @@ class Storage(ABC):
         """
 
     @abstractmethod
-    def wait_for_change(self, timeout_seconds: float) -> bool:
+    def wait_for_change(self, timeout_seconds: float, of: Collection[str] = ()) -> bool:
         """Wait until another connection or process may have stored something since this call last returned.
+
+        Args:
+            timeout_seconds: how long at the most.
+            of: what to wait for, of `changes`; empty for anything.  What is only found through something that is stored
+                later (texts, holdings) counts with that.
 
         Returns:
             False when the time ran out.  True is a hint, and may be given for nothing; a change made before the call
@@ -136,7 +142,7 @@ class Storage(ABC):
         """Store a block whose transactions are stored already."""
 
     @abstractmethod
-    def blocks_after(self, cursor: str | None, limit: int) -> list[tuple[str, StoredBlock]]:
+    def blocks_after(self, cursor: str | None, limit: int, *, may_lag: bool = False) -> list[tuple[str, StoredBlock]]:
         """Return up to `limit` blocks behind a cursor, each with its cursor, in the order of their arrival.
 
         Genesis is the first.  A block that arrives later has a later cursor.
@@ -221,7 +227,7 @@ class Storage(ABC):
         """
 
     @abstractmethod
-    def decisions(self, node: str, after_sequence: int, limit: int) -> list[DecisionRow]:
+    def decisions(self, node: str, after_sequence: int, limit: int, *, may_lag: bool = False) -> list[DecisionRow]:
         """Return up to `limit` entries of a node's log behind a sequence number, in order."""
 
     @abstractmethod

@@ -30,7 +30,7 @@ from bigchaindb.storage.records import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from bigchaindb.storage.records import (
         Effects,
@@ -150,7 +150,7 @@ class MemoryStorage(Storage):
         finally:
             self._of_thread.in_batch = False
 
-    def wait_for_change(self, timeout_seconds: float) -> bool:
+    def wait_for_change(self, timeout_seconds: float, of: Collection[str] = ()) -> bool:  # noqa: ARG002 - told of all
         """See `Storage.wait_for_change`."""
         with self._shared.changed:
             # Each thread waits for itself: what one of them was told, the others have yet to hear.
@@ -253,7 +253,13 @@ class MemoryStorage(Storage):
         with self._writing() as contents:
             _keep_block(contents, block)
 
-    def blocks_after(self, cursor: str | None, limit: int) -> list[tuple[str, StoredBlock]]:
+    def blocks_after(
+        self,
+        cursor: str | None,
+        limit: int,
+        *,
+        may_lag: bool = False,  # noqa: ARG002 - nothing lags here
+    ) -> list[tuple[str, StoredBlock]]:
         """See `Storage.blocks_after`."""
         start = cursors.position(cursor)
         with self._reading() as contents:
@@ -351,7 +357,14 @@ class MemoryStorage(Storage):
         with self._writing() as contents:
             return [_append_decision(contents, decision) for decision in decisions]
 
-    def decisions(self, node: str, after_sequence: int, limit: int) -> list[DecisionRow]:
+    def decisions(
+        self,
+        node: str,
+        after_sequence: int,
+        limit: int,
+        *,
+        may_lag: bool = False,  # noqa: ARG002 - nothing lags here
+    ) -> list[DecisionRow]:
         """See `Storage.decisions`."""
         with self._reading() as contents:
             log = contents.decisions.get(node, {})

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from bigchaindb.storage import cursors
+from bigchaindb.storage import changes, cursors
 from bigchaindb.storage.grouping import grouped
 from bigchaindb.storage.interface import Storage
 from bigchaindb.storage.records import Lineage, Standing
@@ -29,7 +29,7 @@ from bigchaindb.storage.rethinkdb_store import Store, keep, rounds
 from bigchaindb.storage.rethinkdb_votes import Votes
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from bigchaindb.model.reference import OutputRef
@@ -96,9 +96,9 @@ class RethinkStorage(Storage):
         """See `Storage.batch`; here every write is done at once, and the others are told at the end."""
         return self._store.batch()
 
-    def wait_for_change(self, timeout_seconds: float) -> bool:
+    def wait_for_change(self, timeout_seconds: float, of: Collection[str] = ()) -> bool:
         """See `Storage.wait_for_change`."""
-        return self._store.wait_for_change(timeout_seconds)
+        return self._store.wait_for_change(timeout_seconds, of)
 
     # --- genesis ---------------------------------------------------------------------------------------------
 
@@ -171,9 +171,9 @@ class RethinkStorage(Storage):
         """See `Storage.write_block`."""
         self._blocks.add(block)
 
-    def blocks_after(self, cursor: str | None, limit: int) -> list[tuple[str, StoredBlock]]:
+    def blocks_after(self, cursor: str | None, limit: int, *, may_lag: bool = False) -> list[tuple[str, StoredBlock]]:
         """See `Storage.blocks_after`."""
-        return self._blocks.page(cursor, limit)
+        return self._blocks.page(cursor, limit, may_lag=may_lag)
 
     def blocks(self, ids: Sequence[str]) -> dict[str, list[StoredBlock]]:
         """See `Storage.blocks`."""
@@ -248,7 +248,7 @@ class RethinkStorage(Storage):
         A log's numbers are given once whoever writes at the same time; that a log decides a block once is looked up
         before, which is enough because a log has one writer (design.md section 3: the head).
         """
-        found = self._store.find("decisions", [new.block_id for new in decisions], index="block")
+        found = self._store.find("decisions", [new.block_id for new in decisions], index="block", decides=False)
         on_block = {
             (row.text("node"), row.text("block")): (row.text("id"), row.text("text"))
             for row in found
@@ -258,7 +258,9 @@ class RethinkStorage(Storage):
         for numbers in rounds([((new.node, new.block_id), (new.node, new.sequence)) for new in decisions]):
             news = [decisions[i] for i in numbers]
             rows = [decision_row(new) for new in news if (new.node, new.block_id) not in on_block]
-            stored = {id_: row.text("text") for id_, row in self._store.put_and_see("decisions", rows, keep).items()}
+            told = {changes.decisions_of(new.node) for new in news}
+            seen = self._store.put_and_see("decisions", rows, keep, news=told)
+            stored = {id_: row.text("text") for id_, row in seen.items()}
             for i, new in zip(numbers, news, strict=True):
                 id_ = decision_id(new)
                 if id_ not in stored:
@@ -289,12 +291,12 @@ class RethinkStorage(Storage):
                 )
             )
 
-    def decisions(self, node: str, after_sequence: int, limit: int) -> list[DecisionRow]:
+    def decisions(self, node: str, after_sequence: int, limit: int, *, may_lag: bool = False) -> list[DecisionRow]:
         """See `Storage.decisions`."""
         first, last = f"{node}/{after_sequence:016d}", f"{node}/{_LAST_SEQUENCE}"
         log = r.table("decisions").between(first, last, left_bound="open").order_by(index="id")
         query = log.filter(_is_entry).limit(max(limit, 0))
-        return [row.decision() for row in self._store.rows("decisions", query)]
+        return [row.decision() for row in self._store.rows("decisions", query, decides=not may_lag)]
 
     def latest_decision(self, node: str) -> DecisionRow | None:
         """See `Storage.latest_decision`."""
@@ -338,7 +340,7 @@ class RethinkStorage(Storage):
             {"id": f"{new.hash}/{new.node}", "tx": new.id, "node": new.node, "text": new.text, "place": place + i}
             for i, new in enumerate(rejections)
         ]
-        self._store.put("rejections", rows, keep)
+        self._store.put("rejections", rows, keep, news=[changes.REJECTIONS])
 
     def rejections(self, ids: Sequence[str]) -> dict[str, list[RejectionRow]]:
         """See `Storage.rejections`."""

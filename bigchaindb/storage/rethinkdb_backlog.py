@@ -20,7 +20,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from bigchaindb.storage import cursors
+from bigchaindb.storage import changes, cursors
 from bigchaindb.storage.grouping import grouped
 from bigchaindb.storage.records import BacklogEntry
 from bigchaindb.storage.rethinkdb_driver import r
@@ -110,7 +110,7 @@ class Backlog:
             self._keep(new, first)
             entries = [_entry(transaction.hash, first + i) for i, transaction in enumerate(new)]
             document = {"id": moment(first), "at": received_at, "waiting": entries}
-            self._store.put("backlog", [document], _joined)
+            self._store.put("backlog", [document], _joined, news=[changes.BACKLOG])
 
     def keep(self, transaction: NewTransaction) -> None:
         """Store a text and its index, and let it not wait."""

@@ -1,7 +1,8 @@
 """Word of changes, between the connections to one RethinkDB: whoever has written rings its bell, the others listen.
 
-Every connection that writes has one small document and counts in it.  A changefeed on these documents alone tells of
-writes to any table, at the price of one small soft write per batch, not of a message per document.
+Every connection that writes has one small document and counts in it, and notes at which count it last told of what
+(`changes`).  A changefeed on these documents alone tells of writes to any table, at the price of one small soft write
+per batch, not of a message per document.
 
 Invariants:
 
@@ -22,7 +23,7 @@ from bigchaindb.storage.rethinkdb_driver import Connection, r
 from bigchaindb.storage.rethinkdb_schema import BELLS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable, Mapping
 
     from bigchaindb.storage.rethinkdb_pool import Pool
 
@@ -52,26 +53,30 @@ class Bells:
         self._pool = pool
         self._writer = writer
         self._rung = 0
-        self._others = r.table(BELLS).filter(r.row["id"] != writer).pluck("id", "rung")
+        self._rung_of: dict[str, int] = {}
+        self._others = r.table(BELLS).filter(r.row["id"] != writer).pluck("id", "rung", "of")
         self._changed = threading.Condition()
-        self._counts: dict[str, object] = {}
+        self._counts: dict[str, tuple[object, Mapping[str, object]]] = {}
+        # How many bells have rung, and at which of these something was told last; under None, by one that did not say.
         self._heard = 0
+        self._heard_of: dict[str | None, int] = {}
         self._of_thread = threading.local()
         self._closed = False
         self._thread: threading.Thread | None = None
         self._feed: Connection | None = None
         self._is_listening = False
         self._look()
-        self._heard = 0
+        self._heard, self._heard_of = 0, {}
 
     # --- ringing ---------------------------------------------------------------------------------------------
 
-    def ring(self) -> None:
-        """Tell the others that something was written; where that fails they find out by themselves."""
+    def ring(self, news: Collection[str]) -> None:
+        """Tell the others that something was written, and what; where that fails they find out by themselves."""
         with self._changed:
             self._rung += 1
             rung = self._rung
-        bell = {"id": self._writer, "rung": rung, "at": r.now().to_epoch_time()}
+            self._rung_of.update(dict.fromkeys(news, rung))
+            bell = {"id": self._writer, "rung": rung, "of": dict(self._rung_of), "at": r.now().to_epoch_time()}
         try:
             if rung == 1:
                 # A process that was killed leaves its bell behind.
@@ -84,8 +89,8 @@ class Bells:
 
     # --- listening -------------------------------------------------------------------------------------------
 
-    def wait(self, timeout_seconds: float) -> bool:
-        """Wait until another bell has rung since this call last returned in this thread.
+    def wait(self, timeout_seconds: float, of: Collection[str] = ()) -> bool:
+        """Wait until another bell has rung, for any of these, since this call last returned in this thread.
 
         Raises:
             StorageUnavailable: closed, or the server cannot be reached.
@@ -97,15 +102,21 @@ class Bells:
             with self._changed:
                 left = deadline - time.monotonic()
                 pause = min(left, threading.TIMEOUT_MAX if self._is_listening else _LOOK_SECONDS)
-                self._changed.wait_for(lambda: self._closed or self._heard != seen, max(0.0, pause))
+                self._changed.wait_for(lambda: self._closed or self._has_heard(seen, of), max(0.0, pause))
                 if self._closed:
                     raise StorageUnavailable(f"{self._pool.server}: this connection is closed")
                 is_listening = self._is_listening
             if not is_listening:
                 self._look()
-            if self._heard != seen or deadline <= time.monotonic():
-                self._of_thread.seen = heard = self._heard
-                return heard != seen
+            with self._changed:
+                has_heard = self._has_heard(seen, of)
+                if has_heard or deadline <= time.monotonic():
+                    self._of_thread.seen = self._heard
+                    return has_heard
+
+    def _has_heard(self, seen: int, of: Collection[str]) -> bool:
+        """Tell whether something was told after so many bells, of this or of nobody knows what."""
+        return self._heard > seen if not of else any(self._heard_of.get(news, 0) > seen for news in (*of, None))
 
     def _look(self) -> None:
         """Ask, where nobody tells."""
@@ -115,10 +126,14 @@ class Bells:
         with self._changed:
             for bell in bells:
                 # Whoever rings otherwise is heard too: it is a hint.
-                name, rung = str(bell["id"]), bell.get("rung")
-                if self._counts.get(name) != rung:
-                    self._counts[name] = rung
+                name, rung, of = str(bell["id"]), bell.get("rung"), bell.get("of")
+                before, before_of = self._counts.get(name, (None, {}))
+                if before != rung:
+                    says = isinstance(of, dict)
+                    self._counts[name] = rung, of if says else {}
                     self._heard += 1
+                    told = {news for news, at in of.items() if before_of.get(news) != at} if says else {None}
+                    self._heard_of.update(dict.fromkeys(told, self._heard))
             self._changed.notify_all()
 
     # --- the changefeed --------------------------------------------------------------------------------------

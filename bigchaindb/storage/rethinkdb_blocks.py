@@ -16,7 +16,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from bigchaindb.exceptions import StorageMismatch, StorageUnavailable
-from bigchaindb.storage import cursors
+from bigchaindb.storage import changes, cursors
 from bigchaindb.storage.grouping import grouped
 from bigchaindb.storage.rethinkdb_driver import literal, r
 from bigchaindb.storage.rethinkdb_rows import block_row
@@ -55,7 +55,7 @@ class Blocks:
         """
         self._index(block)
         row = {**block_row(block), "id": 1, "genesis": True}
-        standing = self._store.put_and_see("blocks", [row], keep)
+        standing = self._store.put_and_see("blocks", [row], keep, news=[changes.BLOCKS])
         (first,) = standing.values()
         return _genesis(first)
 
@@ -78,7 +78,7 @@ class Blocks:
                     None,
                 )
             )
-            written = self._store.write(query)
+            written = self._store.write(query, news=[changes.BLOCKS])
             if written is None or written["inserted"]:
                 return
             self._seen = int(written["taken"])
@@ -95,10 +95,12 @@ class Blocks:
     def _index(self, block: StoredBlock) -> None:
         self._postings.add_block(block.key, zip(block.transaction_ids, block.transactions, strict=True))
 
-    def page(self, cursor: str | None, limit: int) -> list[tuple[str, StoredBlock]]:
-        """See `Storage.blocks_after`."""
+    def page(self, cursor: str | None, limit: int, *, may_lag: bool) -> list[tuple[str, StoredBlock]]:
+        """See `Storage.blocks_after`; what is given is on the disks of a majority also where it may lag."""
         start: float = cursors.position(cursor)
         self._store.check_open()
+        if may_lag and self._store.read(_numbers(start).is_empty(), decides=False):
+            return []
         page: list[tuple[str, StoredBlock]] = []
         while not page and limit > 0:
             rows = self._store.rows("blocks", _numbers(start).order_by(index="id").limit(limit))

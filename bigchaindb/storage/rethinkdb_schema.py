@@ -91,7 +91,7 @@ TABLES: Final[Mapping[str, Mapping[str, Index]]] = {
     "rejections": {"tx": Index(lambda row: row["tx"])},
     # {id: =name, text}, and {id: format, version}
     "registers": {},
-    # {id: whose, rung: how often, at: Unix seconds by the server's clock}
+    # {id: whose, rung: how often, of: {what: at which count it was told last}, at: Unix seconds by the server's clock}
     BELLS: {},
 }
 

@@ -4,7 +4,8 @@ Invariants:
 
 - Keys and documents go in chunks: no query comes near the 16 MiB that a server should be sent, none is unbounded.
 - Every write says what happens where there is a document already, and is atomic for each document.
-- After a write the others' attention is called to it (`rethinkdb_bells`): once per write, or once per batch.
+- After a write the others' attention is called to it (`rethinkdb_bells`): once per write, or once per batch; not to
+  what is only found through something that is stored later.
 - A name that cannot be a key is one under which nothing is stored.
 """
 
@@ -25,7 +26,7 @@ from bigchaindb.storage.rethinkdb_pool import Pool
 from bigchaindb.storage.rethinkdb_rows import Row
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 
     from bigchaindb.storage.rethinkdb_driver import Server
 
@@ -37,6 +38,7 @@ _KEY_BYTES: Final = 127
 _CLOCK_SECONDS: Final = 60.0
 _HELPERS: Final = 4
 _SAID: Final = 100
+_SILENT: Final = frozenset({"transactions", "postings", "outputs", "holdings"})
 
 _log = logging.getLogger(__name__)
 
@@ -99,18 +101,18 @@ class Store:
         self.check_open()
         if getattr(self._of_thread, "in_batch", False):
             raise StorageError(f"{self._pool.server}: batches do not nest")
-        self._of_thread.in_batch, self._of_thread.has_written = True, False
+        self._of_thread.in_batch, self._of_thread.news = True, None
         try:
             yield
         finally:
             self._of_thread.in_batch = False
-            if self._of_thread.has_written:
-                self._bells.ring()
+            if self._of_thread.news is not None:
+                self._bells.ring(self._of_thread.news)
 
-    def wait_for_change(self, timeout_seconds: float) -> bool:
+    def wait_for_change(self, timeout_seconds: float, of: Collection[str]) -> bool:
         """See `Storage.wait_for_change`."""
         self.check_open()
-        return self._bells.wait(timeout_seconds)
+        return self._bells.wait(timeout_seconds, of)
 
     # --- reading ---------------------------------------------------------------------------------------------
 
@@ -171,26 +173,31 @@ class Store:
 
     # --- writing ---------------------------------------------------------------------------------------------
 
-    def put(self, table: str, documents: Iterable[Mapping[str, Any]], conflict: Conflict) -> int:
+    def put(
+        self, table: str, documents: Iterable[Mapping[str, Any]], conflict: Conflict, *, news: Collection[str] = ()
+    ) -> int:
         """Store documents.
 
         Args:
             table: its name.
             documents: each with its `id`; of two with one id, the second meets the first.
             conflict: what to do where there is one.
+            news: what that is to whoever waits for changes; see `changes`.
 
         Returns:
             How many were not there.
         """
         queries = (r.table(table).insert(r.json(chunk), conflict=conflict) for chunk in self._chunks(documents))
-        return sum(self.write(query)["inserted"] for query in queries)
+        return sum(self._write_to(table, query, news)["inserted"] for query in queries)
 
-    def put_and_see(self, table: str, documents: Iterable[Mapping[str, Any]], conflict: Conflict) -> dict[str, Row]:
+    def put_and_see(
+        self, table: str, documents: Iterable[Mapping[str, Any]], conflict: Conflict, *, news: Collection[str] = ()
+    ) -> dict[str, Row]:
         """Store documents as `put` does; return by id what is stored now."""
         standing: dict[str, Row] = {}
         for chunk in self._chunks(documents):
             query = r.table(table).insert(r.json(chunk), conflict=conflict, return_changes="always")
-            changes = self.write(query)["changes"]
+            changes = self.write(query, news=news)["changes"]
             standing.update((change["new_val"]["id"], Row(table, change["new_val"])) for change in changes)
         return standing
 
@@ -215,7 +222,7 @@ class Store:
                     .replace(lambda row: r.branch(row.eq(None), None, change(row, known[row["id"]])))
                 )
             )
-            self.write(query)
+            self._write_to(table, query, ())
 
     def together(self, one: Callable[[], object], other: Callable[[], object]) -> None:
         """Do two things at once that do not depend on each other, so that they wait for the disk together.
@@ -237,16 +244,19 @@ class Store:
 
     def _quietly(self, write: Callable[[], object]) -> None:
         # Whoever waits for this one calls attention to it.
-        self._of_thread.in_batch = True
+        self._of_thread.in_batch, self._of_thread.news = True, None
         write()
 
-    def write(self, query: Any) -> Any:
-        """Run a query that writes; see `Pool.write`."""
+    def _write_to(self, table: str, query: Any, news: Collection[str]) -> Any:
+        return self._pool.write(query) if table in _SILENT else self.write(query, news=news)
+
+    def write(self, query: Any, *, news: Collection[str] = ()) -> Any:
+        """Run a query that writes; see `Pool.write`, and `put` for `news`."""
         result = self._pool.write(query)
         if getattr(self._of_thread, "in_batch", False):
-            self._of_thread.has_written = True
+            self._of_thread.news = {*(self._of_thread.news or ()), *news}
         else:
-            self._bells.ring()
+            self._bells.ring(news)
         return result
 
     def _chunks(self, documents: Iterable[Mapping[str, Any]]) -> Iterator[str]:

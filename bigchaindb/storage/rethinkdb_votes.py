@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
+from bigchaindb.storage import changes
 from bigchaindb.storage.rethinkdb_driver import literal, r
 from bigchaindb.storage.rethinkdb_store import may_be_key, rounds
 
@@ -52,7 +53,7 @@ class Votes:
         for numbers in rounds([(_id(vote),) for vote in votes]):
             rows = [{**_row(votes[i]), "text": votes[i].text, "place": place + i} for i in numbers]
             replaces = {_id(votes[i]): text for i in numbers if (text := votes[i].replaces) is not None}
-            standing = self._store.put_and_see("votes", rows, _contest(replaces))
+            standing = self._store.put_and_see("votes", rows, _contest(replaces), news=[changes.VOTES])
             texts.update((i, standing[_id(votes[i])].text("text")) for i in numbers)
         return [texts[i] for i in range(len(votes))]
 
@@ -107,7 +108,7 @@ class Votes:
             query = query.between(behind[0], r.maxval, index="evidence")
         # A document comes once for each text in it; and two writers may have given the same place.
         query = query.order_by(index="evidence").limit(max(limit, 0) + (_SAME_PLACE if behind else 0))
-        found = self._store.rows("votes", query)
+        found = self._store.rows("votes", query, decides=False)
         kept = {(place, vote.block_id, vote.node, vote.text): vote for row in found for place, vote in row.evidence()}
         return [kept[key] for key in sorted(kept) if behind is None or key > behind][: max(limit, 0)]
 

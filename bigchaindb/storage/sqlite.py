@@ -35,7 +35,7 @@ from bigchaindb.storage.sqlite_opening import BUSY_SECONDS, open_file
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from bigchaindb.storage.records import Effects, NewOutput, NewTransaction
@@ -85,7 +85,7 @@ class SqliteStorage(Storage):
         """See `Storage.batch`; here it is all or nothing."""
         return self._file.batch()
 
-    def wait_for_change(self, timeout_seconds: float) -> bool:
+    def wait_for_change(self, timeout_seconds: float, of: Collection[str] = ()) -> bool:  # noqa: ARG002 - told of all
         """See `Storage.wait_for_change`."""
         return self._file.wait_for_change(timeout_seconds)
 
@@ -203,7 +203,13 @@ class SqliteStorage(Storage):
         with self._file.writing():
             self._keep_block(block)
 
-    def blocks_after(self, cursor: str | None, limit: int) -> list[tuple[str, StoredBlock]]:
+    def blocks_after(
+        self,
+        cursor: str | None,
+        limit: int,
+        *,
+        may_lag: bool = False,  # noqa: ARG002 - nothing lags here
+    ) -> list[tuple[str, StoredBlock]]:
         """See `Storage.blocks_after`."""
         start = cursors.position(cursor)
         with self._file.using():
@@ -315,7 +321,14 @@ class SqliteStorage(Storage):
             self._file.write(sql.SET_VERDICT, [(new.verdict, new.node, new.block_id)])
         return text
 
-    def decisions(self, node: str, after_sequence: int, limit: int) -> list[DecisionRow]:
+    def decisions(
+        self,
+        node: str,
+        after_sequence: int,
+        limit: int,
+        *,
+        may_lag: bool = False,  # noqa: ARG002 - nothing lags here
+    ) -> list[DecisionRow]:
         """See `Storage.decisions`."""
         with self._file.using():
             rows = self._file.rows(sql.DECISIONS, node, after_sequence, _at_most(limit))

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 from bigchaindb.exceptions import BigchainDBError, InvalidValue, StorageUnavailable
 from bigchaindb.node.events import EventLog
+from bigchaindb.storage import changes
 from bigchaindb.web.frames import Page
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ _FAR_BEHIND: Final = 256
 _PARTIES_AT_ONCE: Final = 16
 _THREADS: Final = 2
 _WAIT_SECONDS: Final = 0.5
+_LOOK_SECONDS: Final = 1.0
 _RETRY_SECONDS: Final = 0.2
 _FIRST_LOOK_SECONDS: Final = 2.0
 
@@ -340,7 +342,7 @@ class Feed:
             settled = log.settled()
             latest = self._newest.until if self._newest else -1
             if settled <= latest:
-                node.storage.wait_for_change(_WAIT_SECONDS)
+                node.storage.wait_for_change(_LOOK_SECONDS, (changes.decisions_of(node.me),))
             elif not self._readers or settled - latest > _FAR_BEHIND:
                 # Whoever needs what is between reads it by himself.
                 self._hand_over(_stretch_of(settled, settled, []))

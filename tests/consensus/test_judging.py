@@ -172,6 +172,24 @@ def test_an_input_whose_only_block_is_undecided_waits_even_if_this_node_backs_it
     assert isinstance(judged(view, transfer(BOAT)), Wait)
 
 
+def test_an_input_that_is_known_to_be_valid_is_not_asked_about(view: StatedView) -> None:
+    view.store(BOAT)
+    view.known_valid.add(BOAT.id)
+    spend = transfer(BOAT)
+    assert judged(view, spend) == Yes()
+    assert BOAT.id not in view.blocks
+    # Of what spends it everything is asked.
+    view.stand(block_id("other"), transfer(BOAT, to="carol"), backed=True)
+    assert "is spent by" in refusal(judged(view, spend))
+
+
+def test_what_is_known_to_be_valid_stands_in_its_block_only_once(view: StatedView) -> None:
+    view.decided(BOAT, CAR)
+    view.known_valid.update([BOAT.id, CAR.id])
+    assert "is in another block decided valid" in refusal(judged(view, CAR, transfer(BOAT)))
+    assert "is in another block decided valid" in refusal(judged(view, BOAT, transfer(BOAT)))
+
+
 @pytest.mark.parametrize("where", ["stored only", "decided invalid"])
 def test_an_input_that_is_nowhere_is_a_no(view: StatedView, where: str) -> None:
     if where == "stored only":

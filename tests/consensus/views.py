@@ -78,6 +78,7 @@ class StatedView:
         supports: ids of blocks with a valid vote.
         large: how many transactions there are in a block.
         verified: hashes of signed texts that are known to be sound.
+        known_valid: ids of what is known to be decided valid without asking.
         noted_all: whether the node has no blocks to catch up with.
         aside: ids of what stands in blocks that the node has left aside.
     """
@@ -89,6 +90,7 @@ class StatedView:
     supports: set[str] = field(default_factory=set)
     large: dict[str, int] = field(default_factory=dict)
     verified: set[str] = field(default_factory=set)
+    known_valid: set[str] = field(default_factory=set)
     noted_all: bool = True
     aside: set[str] = field(default_factory=set)
 
@@ -125,6 +127,9 @@ class StatedView:
 
     def standings(self, ids: Collection[str]) -> dict[str, list[Standing]]:
         return {txid: self.blocks[txid] for txid in ids if txid in self.blocks}
+
+    def is_known_valid(self, txid: str) -> bool:
+        return txid in self.known_valid
 
     def spenders(self, refs: Collection[OutputRef]) -> dict[OutputRef, Sequence[str]]:
         found = {r: tuple(dict.fromkeys(t.id for t in self.stored if r in t.inputs)) for r in refs}

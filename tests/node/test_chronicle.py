@@ -216,8 +216,8 @@ class Log(MemoryStorage):
         super().__init__(database)
         self.calls = self.rows = 0
 
-    def decisions(self, node: str, after_sequence: int, limit: int) -> list[DecisionRow]:
-        found = super().decisions(node, after_sequence, limit)
+    def decisions(self, node: str, after_sequence: int, limit: int, *, may_lag: bool = False) -> list[DecisionRow]:
+        found = super().decisions(node, after_sequence, limit, may_lag=may_lag)
         self.calls += 1
         self.rows += len(found)
         return found

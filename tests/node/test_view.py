@@ -15,14 +15,16 @@ from bigchaindb.node import view as view_module
 from bigchaindb.node.marks import NO_MARK, Marks
 from bigchaindb.node.node import Node, stored_block
 from bigchaindb.node.view import read_vote
-from bigchaindb.storage.memory import MemoryStorage
-from bigchaindb.storage.records import DecisionRow, NewTransaction, Sighting, StoredTransaction, VoteRow
+from bigchaindb.storage.memory import MemoryDatabase, MemoryStorage
+from bigchaindb.storage.records import DecisionRow, NewTransaction, Sighting, StoredBlock, StoredTransaction, VoteRow
 from tests.consensus.conditions import until
 from tests.consensus.views import create as create_locked
 from tests.consensus.views import garbled
 from tests.ledgers import NOW, Ledger, Member, key, ref, row
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from bigchaindb.consensus.view import Standing
     from bigchaindb.model.block import Block
     from bigchaindb.model.transaction import Transaction
@@ -168,6 +170,77 @@ def test_outputs_are_found_whatever_the_fate_of_their_transaction(ledger: Ledger
     store(ledger, row(asset))
     ledger.first.storage.drop_backlog(ids=[asset.id])
     assert view.outputs([ref(asset), ref(asset, 1), ref(ledger.create(BOB))]) == {ref(asset): asset.outputs[0]}
+
+
+class Asked(MemoryStorage):
+    """Remembers the transactions, blocks and decisions that it was asked for."""
+
+    def __init__(self, database: MemoryDatabase) -> None:
+        super().__init__(database)
+        self.ids: list[str] = []
+
+    def transactions(self, ids: Sequence[str]) -> dict[str, list[StoredTransaction]]:
+        self.ids += ids
+        return super().transactions(ids)
+
+    def blocks(self, ids: Sequence[str]) -> dict[str, list[StoredBlock]]:
+        self.ids += ids
+        return super().blocks(ids)
+
+    def decisions_on(self, block_ids: Sequence[str]) -> dict[str, list[DecisionRow]]:
+        self.ids += block_ids
+        return super().decisions_on(block_ids)
+
+
+@pytest.fixture
+def asked() -> tuple[LedgerView, Asked, Ledger]:
+    ledger = Ledger(start=False, connect=Asked)
+    storage = ledger.first.storage
+    assert isinstance(storage, Asked)
+    return ledger.first.node.view, storage, ledger
+
+
+def test_what_a_block_decided_valid_holds_is_not_asked_for_again(asked: tuple[LedgerView, Asked, Ledger]) -> None:
+    view, storage, ledger = asked
+    small, large = ledger.create(ALICE), ledger.create(ALICE, {"text": "x" * 5_000})
+    store(ledger, row(small), row(large))
+    block = ledger.block(small, large)
+    view.learn_contents(block, [small, large])
+    storage.ids.clear()
+    assert view.is_known_valid(small.id)
+    assert view.is_known_valid(large.id)
+    assert view.headers([block.id]) == {block.id: block.header}
+    assert view.outputs([ref(small)]) == {ref(small): small.outputs[0]}
+    assert storage.ids == []
+    # What would fill the memory is read again.
+    assert view.outputs([ref(small), ref(large)]) == {ref(t): t.outputs[0] for t in (small, large)}
+    assert view.outputs([ref(small, 7)]) == {}
+    assert storage.ids == [large.id, small.id]
+
+
+def test_what_is_remembered_of_outputs_is_bounded(
+    asked: tuple[LedgerView, Asked, Ledger], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(view_module, "_REMEMBERED_OUTPUTS", 1)
+    view, storage, ledger = asked
+    made = [ledger.create(ALICE, {"n": n}) for n in range(3)]
+    store(ledger, *map(row, made))
+    storage.ids.clear()
+    for transaction in (*made, *made[1:]):
+        assert view.outputs([ref(transaction)]) == {ref(transaction): transaction.outputs[0]}
+    assert storage.ids == [*(t.id for t in made), made[1].id]
+
+
+def test_whoever_holds_the_seat_knows_what_is_undecided(asked: tuple[LedgerView, Asked, Ledger]) -> None:
+    view, storage, ledger = asked
+    block = ledger.block(ledger.create(ALICE))
+    view.undecided = {block.id}
+    storage.ids.clear()
+    assert view.verdicts([block.id]) == {}
+    assert storage.ids == []
+    view.undecided = ()
+    record(ledger.first, block, is_valid=True)
+    assert view.verdicts([block.id]) == {block.id: True}
 
 
 def test_spenders_are_found_whatever_their_fate(ledger: Ledger, view: LedgerView) -> None:

@@ -89,8 +89,8 @@ class LaggingStorage(MemoryStorage):
 
     is_lagging = False
 
-    def blocks_after(self, cursor: str | None, limit: int) -> list[tuple[str, StoredBlock]]:
-        return [] if self.is_lagging else super().blocks_after(cursor, limit)
+    def blocks_after(self, cursor: str | None, limit: int, *, may_lag: bool = False) -> list[tuple[str, StoredBlock]]:
+        return [] if self.is_lagging else super().blocks_after(cursor, limit, may_lag=may_lag)
 
 
 def lag(*members: Member, on: bool) -> None:

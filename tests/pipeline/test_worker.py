@@ -32,7 +32,7 @@ from tests.onenode import OneNode
 from tests.restoring import garbage_collection_restored, logging_restored, signals_restored
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
     from bigchaindb.config import Config
 
@@ -42,19 +42,24 @@ MORE, QUIET = True, False  # what a step answers
 
 
 class Recording(MemoryStorage):
-    """Remembers what it was asked to wait for, and waits for nothing."""
+    """Remembers what it was asked to wait for, and waits for nothing; after a few waits there is a change."""
 
-    def __init__(self, database: MemoryDatabase) -> None:
+    def __init__(self, database: MemoryDatabase, silent: int = 0) -> None:
         super().__init__(database)
         self.waits: list[float] = []
+        self.waited_for: set[str] = set()
+        self.silent = silent
 
-    def wait_for_change(self, timeout_seconds: float) -> bool:
+    def wait_for_change(self, timeout_seconds: float, of: Collection[str] = ()) -> bool:
         self.waits.append(timeout_seconds)
-        return True
+        self.waited_for.update(of)
+        return len(self.waits) > self.silent
 
 
 class Script:
     """A worker that does what a list says: an answer to `step`, or an error; at the end of it, it sets an event."""
+
+    waits_for = ("blocks",)
 
     def __init__(self, stop: threading.Event, *script: bool | Exception, due: float | None = None) -> None:
         self._stop = stop
@@ -134,8 +139,30 @@ def test_a_quiet_worker_waits_for_a_change_or_until_something_is_due(
     open_: Callable[[], Node], opened: list[Node], due: float | None, waited: float
 ) -> None:
     stop = threading.Event()
-    work(open_, lambda _: Script(stop, QUIET, MORE, QUIET, due=due), stop)
+    work(open_, lambda _: Script(stop, QUIET, MORE, QUIET, MORE, due=due), stop)
     assert waits(opened[0]) == [waited, waited]
+    assert isinstance(opened[0].storage, Recording)
+    assert opened[0].storage.waited_for == {"blocks"}
+
+
+def test_a_worker_that_hears_of_nothing_looks_for_itself_after_a_second(
+    open_: Callable[[], Node], opened: list[Node]
+) -> None:
+    stop = threading.Event()
+
+    def deaf(node: Node) -> Script:
+        assert isinstance(node.storage, Recording)
+        node.storage.silent = 1_000
+        return Script(stop, QUIET, QUIET, MORE)
+
+    work(open_, deaf, stop)
+    assert waits(opened[0]) == [0.2] * 10
+
+
+def test_who_is_told_to_stop_while_it_waits_waits_no_longer(open_: Callable[[], Node], opened: list[Node]) -> None:
+    stop = threading.Event()
+    work(open_, lambda _: Script(stop, QUIET), stop)
+    assert waits(opened[0]) == []
 
 
 def test_who_is_told_to_stop_before_it_begins_opens_nothing(open_: Callable[[], Node], opened: list[Node]) -> None:

@@ -78,6 +78,15 @@ def test_a_large_block_is_a_block(storage: Storage) -> None:
     assert {id_: each.transaction_hash for id_, (each,) in found.items()} == {each.id: each.hash for each in many}
 
 
+def test_who_may_miss_the_newest_is_given_nothing_else(storage: Storage) -> None:
+    assert storage.blocks_after(None, 10, may_lag=True) == []
+    write(storage, FIRST, SECOND)
+    everything = storage.blocks_after(None, 10)
+    some = storage.blocks_after(None, 10, may_lag=True)
+    assert some == everything[: len(some)]
+    assert storage.blocks_after(everything[-1][0], 10, may_lag=True) == []
+
+
 # --- sightings ---------------------------------------------------------------------------------------------
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import threading
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import pytest
 
 from bigchaindb.exceptions import BigchainDBError, StorageError, StorageUnavailable
+from bigchaindb.storage import changes
 from bigchaindb.storage.records import Effects
-from tests.storage.make import block, digest, effects, output, stored, transaction
+from tests.storage.make import block, decision, digest, effects, output, rejection, stored, transaction, vote
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -186,6 +188,28 @@ def test_a_change_before_the_first_call_is_not_overslept(storage: Storage, other
     other.swap_register("name", None, "text")
     storage.registers(["name"])
     assert storage.wait_for_change(HANG_SECONDS) is True
+
+
+WRITES: list[tuple[str, Callable[[Storage], object]]] = [
+    (changes.BACKLOG, lambda storage: storage.append_backlog([transaction("b")], 1.0)),
+    (changes.BLOCKS, lambda storage: storage.write_block(block("first", transaction("a")))),
+    (changes.VOTES, lambda storage: storage.place_votes([vote(block("first"), "node")])),
+    (changes.decisions_of("node"), lambda storage: storage.append_decisions([decision(block("first"), "node", 1)])),
+    (changes.REJECTIONS, lambda storage: storage.reject([rejection(transaction("a"), "node")])),
+]
+
+
+@pytest.mark.parametrize(("change", "write"), WRITES, ids=[change for change, _ in WRITES])
+@pytest.mark.parametrize("batched", [False, True], ids=["alone", "in a batch"])
+def test_who_waits_for_a_change_is_told_of_it(
+    storage: Storage, other: Storage, change: str, write: Callable[[Storage], object], *, batched: bool
+) -> None:
+    other.append_backlog([transaction("a")], 1.0)
+    storage.wait_for_change(0)
+    with other.batch() if batched else nullcontext():
+        write(other)
+    assert storage.wait_for_change(HANG_SECONDS, ("anything", change)) is True
+    assert storage.wait_for_change(0) is False
 
 
 def test_a_waiting_thread_is_woken_and_holds_nobody_up(storage: Storage, other: Storage) -> None:

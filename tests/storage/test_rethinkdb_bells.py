@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bigchaindb.exceptions import StorageUnavailable
+from bigchaindb.storage import changes
 from bigchaindb.storage.rethinkdb import RethinkStorage
 from bigchaindb.storage.rethinkdb_driver import Connection, Server, r
 from tests.rethink import own_server, patiently
-from tests.storage.make import transaction
+from tests.storage.make import block, decision, effects, output, transaction, vote
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,6 +69,39 @@ def test_a_batch_is_one_change(storage: RethinkStorage, other: RethinkStorage) -
     with other.batch():
         for turn in range(5):
             other.swap_register(str(turn), None, "text")
+    assert storage.wait_for_change(HANG_SECONDS) is True
+    assert storage.wait_for_change(0.3) is False
+    assert storage._store._bells._heard == before + 1
+
+
+def test_who_waits_for_something_is_not_told_of_anything_else(storage: RethinkStorage, other: RethinkStorage) -> None:
+    listen(storage)
+    other.swap_register("name", None, "text")
+    other.place_votes([vote(block("first"), "node")])
+    other.append_decisions([decision(block("first"), "node", 1)])
+    mine = (changes.BACKLOG, changes.decisions_of("me"))
+    assert storage.wait_for_change(0.3, mine) is False
+    with other.batch():
+        other.place_votes([vote(block("second"), "node")])
+        other.append_decisions([decision(block("second"), "me", 1)])
+    assert storage.wait_for_change(HANG_SECONDS, mine) is True
+    # Both have seen all that there was when they returned, whatever they waited for.
+    assert storage.wait_for_change(0) is False
+
+
+def test_a_bell_that_does_not_say_of_what_is_heard_by_everybody(storage: RethinkStorage) -> None:
+    listen(storage)
+    for rung, bell in enumerate([{"id": "x", "rung": 1}, {"id": "x", "rung": 2, "of": "votes"}]):
+        storage._store._pool.administer(r.table("bells").insert(bell, conflict="replace"))
+        assert storage.wait_for_change(HANG_SECONDS, (changes.BLOCKS,)) is True, rung
+
+
+def test_texts_and_holdings_are_no_news_by_themselves(storage: RethinkStorage, other: RethinkStorage) -> None:
+    listen(storage)
+    other.settle(effects((output("a"), ["alice"])))
+    assert storage.wait_for_change(0.3) is False
+    before = storage._store._bells._heard
+    other.append_backlog([transaction("a")], 1.0)
     assert storage.wait_for_change(HANG_SECONDS) is True
     assert storage.wait_for_change(0.3) is False
     assert storage._store._bells._heard == before + 1

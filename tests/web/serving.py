@@ -25,7 +25,7 @@ from bigchaindb.web.server import Server
 from bigchaindb.web.state import WebSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
     from typing import Self
 
     from websockets.sync.client import ClientConnection
@@ -52,10 +52,10 @@ class Away(MemoryStorage):
         with super()._reading() as contents:
             yield contents
 
-    def wait_for_change(self, timeout_seconds: float) -> bool:
+    def wait_for_change(self, timeout_seconds: float, of: Collection[str] = ()) -> bool:
         if self._shared in self.away:
             raise StorageUnavailable("the database is away")
-        return super().wait_for_change(timeout_seconds)
+        return super().wait_for_change(timeout_seconds, of)
 
 
 def web_ledger(ledger: Ledger) -> WebLedger:
