@@ -10,6 +10,7 @@ import pytest
 
 from bigchaindb import cryptoconditions as cc
 from bigchaindb.model.building import create_transaction
+from bigchaindb.node import view
 from bigchaindb.node.effects import effects
 from bigchaindb.storage.records import VoteRow
 from bigchaindb.web.explorer import holdings, pages, records
@@ -312,7 +313,10 @@ def test_owners_for_whom_there_is_no_room_are_counted(ledger: Ledger, site: Site
         assert "and others" in site.page(path).text
 
 
-def test_an_input_that_nobody_stored_is_told_as_that(ledger: Ledger, site: Site) -> None:
+def test_an_input_that_nobody_stored_is_told_as_that(
+    ledger: Ledger, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(view, "_REMEMBERED_BYTES", 0)
     asset = ledger.create(ALICE)
     ledger.first.storage.append_backlog([row(asset)], 0.0)
     spend = ledger.transfer(ref(asset), ALICE, BOB)
