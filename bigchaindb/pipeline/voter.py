@@ -3,8 +3,7 @@
 Invariants:
 
 - A vote is durable before anything is done because of it: decisions count the votes in storage.
-- Every block is noted before the cursor passes it, so what was missed while the node was down is caught up with.
-- What cannot be checked yet is left aside and looked at again; that is never a "no".
+- It knows the blocks that `noting` has found whole, and those only; what waits for something is judged again.
 """
 
 from __future__ import annotations
@@ -16,20 +15,18 @@ from typing import TYPE_CHECKING, Final
 from bigchaindb.consensus.facts import Facts
 from bigchaindb.consensus.judging import No, Times, Wait, judge
 from bigchaindb.consensus.tally import tally
-from bigchaindb.exceptions import BlockError, InvalidValue, JournalError, TransactionError
+from bigchaindb.exceptions import BlockError, JournalError, TransactionError
 from bigchaindb.model.block import Block
-from bigchaindb.model.merkle import leaf_hash
 from bigchaindb.model.transaction import Transaction
 from bigchaindb.node.effects import effects
-from bigchaindb.node.marks import MARK_BYTES
 from bigchaindb.node.membership import pledge
 from bigchaindb.node.recorded import honest_verdict, quorum_verdict
 from bigchaindb.node.seat import Ballot, Ruling, Seat
-from bigchaindb.node.view import BLOCK_STALL_SECONDS, cursor_register, read_vote, settled_register
+from bigchaindb.node.view import BLOCK_STALL_SECONDS, read_vote, settled_register
 from bigchaindb.pipeline.every import Every
+from bigchaindb.pipeline.noting import Noting
 from bigchaindb.pipeline.watch import Watch
 from bigchaindb.storage import changes
-from bigchaindb.storage.records import Sighting
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,14 +34,13 @@ if TYPE_CHECKING:
     from bigchaindb.model.vote import Vote
     from bigchaindb.node.journal import Journal
     from bigchaindb.node.node import Node
-    from bigchaindb.storage.records import DecisionRow, StoredBlock
+    from bigchaindb.storage.records import DecisionRow, Sighting, StoredBlock
 
 __all__ = ["Memory", "Voter"]
 
 _PAGE: Final = 16
 _MAX_OPEN: Final = 256
 _MAX_LOADED: Final = 12
-_MAX_NOTED: Final = 4
 _RETRY_SECONDS: Final = 1.0
 # It reads all that was ever decided, again and again: that must not be what a busy node is busy with.
 _SCRUB_SHARE: Final = 0.02
@@ -101,7 +97,7 @@ class Voter:
         self._node = node
         self._storage = node.storage
         memory = memory or Memory()
-        self._said = memory.said
+        self._noting = Noting(node, memory.said)
         self._seat = Seat.take(
             node.storage,
             node.key,
@@ -117,18 +113,14 @@ class Voter:
         node.view.backing = self._seat.backed
         node.sight_genesis()
         self._open: dict[str, _Open] = {}
-        self._cursor_register = cursor_register(node.me)
+        self._noting.go_on(self._seat.trouble)
         self._settled_register = settled_register(node.me)
-        registers = self._storage.registers([self._cursor_register, self._settled_register])
-        self._cursor = registers.get(self._cursor_register)
-        self._settled = registers.get(self._settled_register)
+        self._settled = self._storage.registers([self._settled_register]).get(self._settled_register)
         self._recheck = Every(_RETRY_SECONDS)
         self._ask_others = Every(_RETRY_SECONDS)
         self._scrub = Every(_RETRY_SECONDS, _SCRUB_SHARE)
-        self._noted: dict[str, tuple[Block, bytes, list[Transaction | TransactionError]]] = {}
-        self._aside_after: str | None = None
         self._older_after: str | None = None
-        self._watch = Watch(node, self._said)
+        self._watch = Watch(node, memory.said)
         self._settle_rest()
 
     def step(self) -> bool:
@@ -143,7 +135,7 @@ class Voter:
             StorageError: make a new voter and go on.
         """
         now = self._node.clock()
-        noted = self._note_new_blocks(now)
+        noted = self._noting.note_new(now)
         self._load_open(now)
         rulings, valid = self._rulings(now)
         ballots = self._ballots(now, rulings)
@@ -160,106 +152,25 @@ class Voter:
         """Return None: a voter waits for changes only; what it retries, it retries whenever it is stepped."""
         return None
 
-    # --- noting ----------------------------------------------------------------------------------------------
-
-    def _note_new_blocks(self, now: float) -> bool:
-        try:
-            page = self._storage.blocks_after(self._cursor, _PAGE, may_lag=True)
-        except InvalidValue as error:
-            raise JournalError(f"this node's cursor in storage was changed: {error}") from error
-        if not page:
-            return False
-        known = self._storage.sightings(self._node.me, [stored.key for _, stored in page])
-        new = [
-            Sighting(stored.key, stored.id, now, checked=self._is_whole(stored))
-            for _, stored in page
-            if stored.key not in known
-        ]
-        cursor = page[-1][0]
-        with self._storage.batch():
-            self._storage.sight(self._node.me, new)
-            if not self._storage.swap_register(self._cursor_register, self._cursor, cursor):
-                raise self._seat.trouble("this node's cursor")
-        self._cursor = cursor
-        return True
-
-    def _is_whole(self, stored: StoredBlock) -> bool:
-        """Tell whether a block is by a member, for this electorate, and all it holds is here and rightly indexed."""
-        block = self._acceptable(stored)
-        contents = self._load(block, stored.tags) if block else None
-        if block is None or contents is None:
-            return False
-        # Whoever stored it said what to index, and rivals are found through that; of what is malformed, nothing is.
-        indexed = zip(contents, stored.transaction_ids, strict=False)
-        is_true = all(isinstance(t, TransactionError) or t.id == txid for t, txid in indexed)
-        if is_true and stored.transactions == block.transactions and len(stored.transaction_ids) == len(contents):
-            if len(self._noted) < _MAX_NOTED:
-                self._noted[stored.key] = (block, stored.tags, contents)
-            return True
-        self._log_once("block under a false index", stored.id, "is indexed under other transactions than it holds")
-        return False
-
-    def _recheck_aside(self, now: float) -> None:
-        """Look again at what was left aside."""
-        # In turn: whoever fills this list with junk must not keep an honest block out of sight.
-        aside = self._next_open(self._aside_after, checked=False)
-        self._aside_after = aside[-1].key if aside else None
-        stored = self._storage.blocks([s.block_id for s in aside]) if aside else {}
-        by_key = {item.key: item for items in stored.values() for item in items}
-        whole = [
-            Sighting(s.key, s.block_id, now, checked=True)
-            for s in aside
-            if s.key in by_key and self._is_whole(by_key[s.key])
-        ]
-        if whole:
-            self._storage.sight(self._node.me, whole)
-
-    def _acceptable(self, stored: StoredBlock) -> Block | None:
-        """Return a block if its electorate is, or was, the federation, and its maker one of them."""
-        try:
-            block = Block.from_text(stored.text)
-        except BlockError as error:
-            self._log_once("malformed block", stored.id, str(error))
-            return None
-        header = block.header
-        if block.key != stored.key or block.id != stored.id:
-            self._log_once("block under a false key", stored.id, "key or id is not that of the text")
-        elif header.ledger != self._node.ledger:
-            self._log_once("block of another ledger", stored.id, f"ledger is {header.ledger}")
-        elif header.voters not in self._node.federations:
-            self._log_once("block for another electorate", stored.id, "voters are no federation known here")
-        elif header.node not in header.voters or not block.is_signed:
-            self._log_once("block by a stranger", stored.id, f"not signed by a member as {header.node}")
-        else:
-            self._node.view.learn_header(block)
-            return block
-        return None
-
-    def _log_once(self, kind: str, block_id: str, detail: str) -> None:
-        # Once per kind, not per block: strangers must not be able to fill the log.
-        if kind not in self._said:
-            self._said.add(kind)
-            _log.warning("%s left aside: %s: %s", kind, block_id, detail)
-
     # --- loading ---------------------------------------------------------------------------------------------
 
     def _load_open(self, now: float) -> None:
         """Know the checked, undecided blocks, oldest first; look at those left aside now and then."""
         if self._recheck.is_due(now):
-            self._recheck_aside(now)
+            self._noting.recheck_aside(now)
         newest = self._storage.open_sightings(self._node.me, checked=True, limit=_MAX_OPEN, newest=True)
         wanted = newest if len(newest) < _MAX_OPEN else self._some_older(newest) + newest
         # What was just looked at need not be read again.
-        noted, self._noted = self._noted, {}
+        noted = self._noting.take_noted()
         for sighting in wanted:
             if sighting.key in noted:
-                whole, tags, contents = noted[sighting.key]
-                self._open.setdefault(whole.id, _Open(sighting, whole, tags, contents))
+                whole = noted[sighting.key]
+                self._open.setdefault(sighting.block_id, _Open(sighting, whole.block, whole.tags, whole.contents))
         missing = [s for s in wanted if s.block_id not in self._open]
         stored = self._storage.blocks([s.block_id for s in missing]) if missing else {}
         for sighting in missing:
             for item in stored.get(sighting.block_id, []):
-                if item.key == sighting.key and (block := self._acceptable(item)):
+                if item.key == sighting.key and (block := self._noting.acceptable(item)):
                     self._open[block.id] = _Open(sighting, block, item.tags)
         self._open = {s.block_id: self._open[s.block_id] for s in wanted if s.block_id in self._open}
         self._node.view.undecided = self._open.keys()
@@ -268,18 +179,11 @@ class Voter:
         """Choose a few, in turn, of the undecided blocks that came before these."""
         # Blocks that nobody will ever decide must neither fill the memory nor keep new ones out of sight.
         keys = {sighting.key for sighting in newest}
-        some = self._next_open(self._older_after, checked=True)
+        some = self._noting.some_open(self._older_after, checked=True)
         older = [sighting for sighting in some if sighting.key not in keys]
         # Behind the last of these come the newest: it is the first ones' turn again.
         self._older_after = some[-1].key if some and len(older) == len(some) else None
         return older
-
-    def _next_open(self, after: str | None, *, checked: bool) -> list[Sighting]:
-        """Return the next few of this node's open notes behind one; the first again where there are none."""
-        some = self._storage.open_sightings(self._node.me, checked=checked, limit=_PAGE, after=after)
-        if not some and after is not None:
-            some = self._storage.open_sightings(self._node.me, checked=checked, limit=_PAGE)
-        return some
 
     def _contents(self, open_block: _Open) -> list[Transaction | TransactionError] | None:
         """Return a block's contents, None where they do not add up to its root now; a few blocks' are kept."""
@@ -287,22 +191,8 @@ class Voter:
             loaded = [other for other in self._open.values() if other.contents is not None]
             for other in loaded[: max(0, len(loaded) - _MAX_LOADED + 1)]:
                 other.contents = None
-            open_block.contents = self._load(open_block.block, open_block.tags)
+            open_block.contents = self._noting.load(open_block.block, open_block.tags)
         return open_block.contents
-
-    def _load(self, block: Block, tags: bytes) -> list[Transaction | TransactionError] | None:
-        found = self._storage.contents(block.transactions)
-        stored = [found[h] for h in block.transactions if h in found]
-        if not block.holds([leaf_hash(t.text.encode()) for t in stored]):
-            self._log_once("block with other contents", block.id, "contents do not add up to its root")
-            return None
-        contents: list[Transaction | TransactionError] = []
-        for i, item in enumerate(stored):
-            try:
-                contents.append(self._node.view.read(item, tags[i * MARK_BYTES : (i + 1) * MARK_BYTES]))
-            except TransactionError as error:
-                contents.append(error)
-        return contents
 
     # --- voting ----------------------------------------------------------------------------------------------
 
@@ -407,7 +297,7 @@ class Voter:
             if known and known.text == text:
                 continue
             if node not in open_block.block.header.voters:
-                self._log_once("vote by a stranger", block_id, f"{node} has no vote on it")
+                self._noting.log_once("vote by a stranger", block_id, f"{node} has no vote on it")
                 continue
             vote = read_vote(text, block_id, node)
             if vote and known:
@@ -496,7 +386,7 @@ class Voter:
             except BlockError:
                 continue
             # Whose it is, and for whom, was checked then.
-            contents = self._load(block, item.tags) if block.id == block_id and block.is_signed else None
+            contents = self._noting.load(block, item.tags) if block.id == block_id and block.is_signed else None
             if contents is not None:
                 return block, _well_formed(contents)
         raise JournalError(f"block {block_id}, which this node has decided valid, is gone from storage or was changed")

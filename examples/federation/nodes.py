@@ -52,6 +52,7 @@ class Member:
         path: its configuration file.
         public: its public key, base58.
         process: the supervisor while it runs, else None.
+        environment: more of the environment in which it starts.
     """
 
     def __init__(self, name: str, directory: Path) -> None:
@@ -59,6 +60,7 @@ class Member:
         self.name = name
         self.path = directory / f"{name}.json"
         self.process: subprocess.Popen[bytes] | None = None
+        self.environment: dict[str, str] = {}
         self._log = directory / f"{name}.log"
 
     def configure(self, document: Mapping[str, Any]) -> None:
@@ -114,7 +116,7 @@ class Member:
         with self._log.open("ab") as log:
             self.process = subprocess.Popen(  # noqa: S603 - our own command line
                 self._command("start"),
-                env=_environment(),
+                env=_environment() | self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

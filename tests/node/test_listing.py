@@ -382,7 +382,7 @@ def test_blocks_come_by_how_this_node_decided_them(ledger: Ledger, limit: int) -
     ledger.first.stop()
     open_ = [ledger.put_block(ledger.create(ALICE, {"n": n})) for n in range(3)]
     ledger.clock.now += 1
-    ledger.first.voter._note_new_blocks(ledger.clock.now)
+    ledger.first.voter._noting.note_new(ledger.clock.now)
     valid = [ledger.id, *(ledger.home(t).id for t in made)]
 
     def decided(*, verdict: bool) -> list[str]:
@@ -400,7 +400,7 @@ def test_what_is_decided_meanwhile_leaves_the_list_of_the_undecided_and_shifts_n
     for n in range(3):
         ledger.clock.now += 1
         blocks.append(ledger.put_block(ledger.create(ALICE, {"n": n})))
-        ledger.first.voter._note_new_blocks(ledger.clock.now)
+        ledger.first.voter._noting.note_new(ledger.clock.now)
     page = lists(ledger).undecided_blocks(None, 1)
     assert [entry.id for _, entry in page.items] == [blocks[0].id]
     ledger.first.start()
@@ -408,7 +408,7 @@ def test_what_is_decided_meanwhile_leaves_the_list_of_the_undecided_and_shifts_n
     ledger.first.stop()
     late = ledger.put_block(ledger.create(ALICE, {"late": True}))
     ledger.clock.now += 1
-    ledger.first.voter._note_new_blocks(ledger.clock.now)
+    ledger.first.voter._noting.note_new(ledger.clock.now)
     page = lists(ledger).undecided_blocks(page.next, 10)
     assert [entry.id for _, entry in page.items] == [late.id]
     assert page.next is None

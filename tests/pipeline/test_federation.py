@@ -169,7 +169,7 @@ def test_a_forged_spend_in_a_liars_block_keeps_the_owner_from_nothing() -> None:
     block = ledger.put_block(forged, by=liar)
     MemoryStorage(ledger.database).place_votes([VoteRow(block.id, liar.me, ledger.vote(block, liar).text)])
     for member in ledger.running:
-        member.voter._note_new_blocks(ledger.clock.now)  # noted, and not voted on yet
+        member.voter._noting.note_new(ledger.clock.now)  # noted, and not voted on yet
     spend = ledger.transfer(ref(asset), ALICE, BOB)
     ledger.settle(spend)
     assert [member.verdict_on(block) for member in ledger.running] == [False] * 3

@@ -32,6 +32,7 @@ from bigchaindb.node.journal import CastVote, entry_line
 from bigchaindb.node.seat import Seat
 from bigchaindb.node.view import LedgerView
 from bigchaindb.pipeline import voter as voters
+from bigchaindb.pipeline.noting import Noting
 from bigchaindb.pipeline.voter import Voter
 from bigchaindb.storage import memory
 from bigchaindb.storage.records import Sighting
@@ -173,7 +174,7 @@ def _count_ballots() -> list[_Change]:
 def _act_before_durable() -> list[_Change]:
     def step(self: Any) -> bool:
         now = self._node.clock()
-        noted = self._note_new_blocks(now)
+        noted = self._noting.note_new(now)
         self._load_open(now)
         ballots = self._ballots(now, [])
         for ballot in ballots:
@@ -241,7 +242,7 @@ def _cursor_before_note() -> list[_Change]:
         page = self._storage.blocks_after(self._cursor, 16)
         if not page:
             return False
-        if not self._storage.swap_register(self._cursor_register, self._cursor, page[-1][0]):
+        if not self._storage.swap_register(self._register, self._cursor, page[-1][0]):
             raise Fenced("another voter has moved this node's cursor")
         self._cursor = page[-1][0]
         known = self._storage.sightings(self._node.me, [stored.key for _, stored in page])
@@ -251,7 +252,7 @@ def _cursor_before_note() -> list[_Change]:
                 self._storage.sight(self._node.me, [sighting])
         return True
 
-    return [(Voter, "_note_new_blocks", note)]
+    return [(Noting, "note_new", note)]
 
 
 def _unfenced() -> list[_Change]:
