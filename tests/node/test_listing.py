@@ -263,7 +263,7 @@ def test_a_list_ends_before_what_others_have_decided_and_this_node_not(*, is_not
     ahead = Ahead()
     made = ahead.lists()[0]
     if is_noted:
-        ahead.member.voter._note_new_blocks(ahead.ledger.clock.now)
+        ahead.member.voter._noting.note_new(ahead.ledger.clock.now)
     assert [len(found) for found in ahead.lists()] == [2, 0, 0, 0]
     ahead.member.start()
     ahead.ledger.run()
