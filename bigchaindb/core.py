@@ -294,7 +294,7 @@ class Bigchain:
         return self.get_transaction(spender) if spender else None
 
     def get_tx_by_payload_hash(self, payload_hash: str) -> list[dict[str, Any]]:
-        """Return the valid transactions that carry a payload with this hash, oldest first."""
+        """Return the valid transactions that carry a payload with this hash, as they became valid."""
         return [t.to_dict() for t in self._queries.with_payload_hash(_shape.hash(payload_hash, "payload_hash"))]
 
     def get_history(self, txid: str) -> list[dict[str, Any]]:

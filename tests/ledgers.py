@@ -83,7 +83,6 @@ def row(transaction: Transaction) -> NewTransaction:
         transaction.id,
         transaction.text,
         spends=transaction.inputs,
-        payload_hash=transaction.payload_hash,
     )
 
 

@@ -180,7 +180,7 @@ class Client:
             unsigned = create_transaction(
                 self.public_key, owners, [], Operation.CREATE, payload=payload, timestamp=timestamp
             )
-            return self.send(self._sign(_locked(unsigned, condition), {}))
+            return self.send(self._sign(locked_with(unsigned, condition), {}))
         if condition is not None:
             problem = "a node locks what it creates with the keys of the owners: transfer it, or create it `as_node`"
             raise InvalidValue(f"condition: {problem}", field="condition")
@@ -259,7 +259,7 @@ class Client:
         current = list(dict.fromkeys(owner for ref in refs if ref in spent for owner in spent[ref].owners))
         timestamp = format_timestamp(self._clock())
         unsigned = create_transaction(current, owners, refs, Operation.TRANSFER, payload=payload, timestamp=timestamp)
-        return _locked(unsigned, condition), spent
+        return locked_with(unsigned, condition), spent
 
     def _owners(self, new_owners: Any, condition: Node | None) -> Any:
         if condition is not None:
@@ -442,11 +442,3 @@ class Client:
             "asset_id": None if asset_id is None else _shape.hash(asset_id, "asset_id"),
         }
         return follow(self._connection, position(since), filters)
-
-
-def _locked(unsigned: dict[str, Any], condition: Node | None) -> dict[str, Any]:
-    if condition is not None:
-        return locked_with(unsigned, condition)
-    if unsigned["transaction"]["conditions"][0]["condition"] is None:
-        raise _transaction_shape.fail("new_owners", "name nobody, and there is no condition in their place")
-    return unsigned

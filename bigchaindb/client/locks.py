@@ -11,13 +11,15 @@ from __future__ import annotations
 from typing import Any, Final
 
 from bigchaindb import cryptoconditions as cc
-from bigchaindb.exceptions import InvalidValue
-from bigchaindb.model.shape import shown
+from bigchaindb.exceptions import InvalidValue, TransactionMalformed
+from bigchaindb.model.shape import Shape, shown
 from bigchaindb.model.transaction import transaction_id
 
 __all__ = ["check_lock", "locked_with", "owners_of"]
 
 _FIELD: Final = "condition"
+
+_shape: Final = Shape(TransactionMalformed)
 
 
 def check_lock(lock: Any) -> None:
@@ -41,14 +43,21 @@ def owners_of(lock: cc.Node) -> list[str] | None:
     return list(cc.public_keys(lock)) or None
 
 
-def locked_with(document: dict[str, Any], lock: cc.Node) -> dict[str, Any]:
+def locked_with(document: dict[str, Any], lock: cc.Node | None) -> dict[str, Any]:
     """Return an unsigned transaction with all of its outputs locked by a condition.
 
     Args:
         document: a transaction as `create_transaction` returns it.
-        lock: what was checked.
+        lock: what was checked; None to leave them to their owners.
+
+    Raises:
+        TransactionMalformed: there are neither owners nor a condition.
     """
     body = document["transaction"]
+    if lock is None:
+        if body["conditions"][0]["condition"] is None:
+            raise _shape.fail("new_owners", "name nobody, and there is no condition in their place")
+        return document
     conditions = []
     for output in body["conditions"]:
         condition: dict[str, Any] = {"uri": lock.condition_uri}

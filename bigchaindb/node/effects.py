@@ -1,4 +1,4 @@
-"""What valid transactions do to the index of holdings; and so, which asset each output holds.
+"""What valid transactions do to the indexes of holdings and payloads; and so, which asset each output holds.
 
 Invariants:
 
@@ -36,6 +36,7 @@ def effects(node: Node, transactions: Sequence[Transaction]) -> Effects:
     return Effects(
         outputs=tuple(NewOutput(ref, owners, lines[ref]) for ref, owners in made),
         spent=tuple((ref, t.id) for t in transactions for ref in t.inputs),
+        payloads=tuple((t.payload_hash, t.id) for t in transactions if t.payload_hash is not None),
     )
 
 

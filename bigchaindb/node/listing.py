@@ -1,8 +1,14 @@
 """Lists of the ledger in pages, oldest first, stable while it grows.
 
+Lists of transactions and outputs are in the order in which the members found valid what puts something there: the
+transaction that carries the payload, makes the output, or spends it.
+
 Invariants:
 
-- The cost of a page depends on its size, not on the length of the list or of the ledger.
+- Whoever follows the cursors, and goes on later from the last, gets each item once, in an order that never changes.  So
+  a list ends before what others have found valid and this node has not decided yet: the index has it there already.
+- A page does not end among places that are not firm (`Storage.is_firm`), unless there are more than it can hold.
+- The cost of a page depends on its size, not on the length of the list or of the ledger (but see `Storage.outputs_of`).
 - Only the end of a list has no cursor to go on from.  A page may be short, and where what is asked for is rare, empty.
 - What is in memory at a time is bounded, however many items are asked for, and however long they are.
 - What is called valid was decided so by this node; what an index says is checked against what is signed.
@@ -11,6 +17,7 @@ Invariants:
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from bigchaindb import canonical
@@ -25,7 +32,7 @@ if TYPE_CHECKING:
     from bigchaindb.model.reference import OutputRef
     from bigchaindb.node.node import Node
     from bigchaindb.node.queries import Queries
-    from bigchaindb.storage.records import StoredBlock
+    from bigchaindb.storage.records import OutputRow, StoredBlock
 
 __all__ = ["MAX_CHARACTERS", "TEXTS_AT_ONCE", "BlockEntry", "Holding", "Listing", "Page"]
 
@@ -101,17 +108,11 @@ class Listing:
     # --- transactions and outputs ----------------------------------------------------------------------------
 
     def texts_with_payload(self, payload_hash: str, after: str | None, limit: int) -> Page[str]:
-        """Return the canonical signed texts of the valid transactions that carry a payload.
-
-        One that was signed in several ways may come again, on a later page.
-        """
+        """Return the canonical signed texts of the valid transactions that carry a payload, as they were settled."""
 
         def keep(rows: Sequence[tuple[str, str]]) -> Iterator[tuple[str, str]]:
-            first = {txid: cursor for cursor, txid in reversed(rows)}
-            valid = set(self._queries.valid(list(first)))
-            wanted = [(cursor, txid) for cursor, txid in rows if txid in valid and first[txid] == cursor]
-            for start in range(0, len(wanted), TEXTS_AT_ONCE):
-                chunk = wanted[start : start + TEXTS_AT_ONCE]
+            for start in range(0, len(rows), TEXTS_AT_ONCE):
+                chunk = rows[start : start + TEXTS_AT_ONCE]
                 texts = self._queries.texts([txid for _, txid in chunk])
                 yield from (
                     (cursor, texts[txid])
@@ -119,9 +120,10 @@ class Listing:
                     if txid in texts and _payload_hash(texts[txid]) == payload_hash
                 )
 
-        return _page(
+        return self._settled(
             lambda start, count: self._storage.with_payload_hash(payload_hash, start, count),
             lambda row: row[0],
+            lambda row: [row[1]],
             keep,
             after,
             limit,
@@ -133,27 +135,81 @@ class Listing:
 
         Args:
             owner: public key, base58.
-            spent: False for those that could be spent now, True for those that a valid transaction spends, None for
-                all, those among them that a transaction on its way spends.
+            spent: False for those that could be spent now, True for those that a valid transaction spends, in the order
+                in which they were spent, None for all, those among them that a transaction on its way spends.
             after: a cursor of this list.
             limit: how many at the most.
         """
 
-        def keep(rows: Sequence[tuple[str, Holding]]) -> Iterable[tuple[str, Holding]]:
-            valid = set(self._queries.valid(list(dict.fromkeys(holding.ref.txid for _, holding in rows))))
-            rows = [(cursor, holding) for cursor, holding in rows if holding.ref.txid in valid]
-            open_ = [holding.ref for _, holding in rows if holding.spent_by is None]
-            spenders = self._queries.spenders(open_) if open_ and spent is not True else {}
-            for cursor, holding in rows:
-                taken = holding.spent_by or spenders.get(holding.ref)
+        def keep(rows: Sequence[OutputRow]) -> Iterable[tuple[str, Holding]]:
+            open_ = [row.ref for row in rows if row.spent_by is None]
+            spenders = self._queries.spenders(open_) if open_ else {}
+            for row in rows:
+                taken = row.spent_by or spenders.get(row.ref)
                 if taken is None or spent is not False:
-                    yield cursor, Holding(holding.ref, taken)
+                    yield row.cursor, Holding(row.ref, taken)
 
-        def read(start: str | None, count: int) -> list[tuple[str, Holding]]:
-            rows = self._storage.outputs_of(owner, spent=spent, after=start, limit=count)
-            return [(row.cursor, Holding(row.ref, row.spent_by)) for row in rows]
+        return self._settled(
+            lambda start, count: self._storage.outputs_of(owner, spent=spent, after=start, limit=count),
+            lambda row: row.cursor,
+            lambda row: [row.ref.txid, row.spent_by] if spent and row.spent_by else [row.ref.txid],
+            keep,
+            after,
+            limit,
+        )
 
-        return _page(read, lambda row: row[0], keep, after, limit)
+    def _settled(  # noqa: PLR0913, PLR0917 - what a page is made of
+        self,
+        read: Callable[[str | None, int], Sequence[_Row]],
+        cursor_of: Callable[[_Row], str],
+        needs: Callable[[_Row], list[str]],
+        keep: Callable[[Sequence[_Row]], Iterable[tuple[str, _Item]]],
+        after: str | None,
+        limit: int,
+        *,
+        weigh: Callable[[_Item], int] | None = None,
+    ) -> Page[_Item]:
+        """Return a page of a list of what is settled; see `_page`.
+
+        Args:
+            read: as there.
+            cursor_of: as there.
+            needs: returns the transactions that must be valid for a row to be in the list.
+            keep: as there, of rows of which all that they need is valid.
+            after: as there.
+            limit: as there.
+            weigh: as there.
+        """
+        valid: set[str] = set()
+
+        def read_decided(start: str | None, count: int) -> Sequence[_Row]:
+            rows = read(start, count)
+            needed = list(dict.fromkeys(txid for row in rows for txid in needs(row)))
+            valid.update(self._queries.valid(needed))
+            awaited = self._awaited([txid for txid in needed if txid not in valid])
+            end = next((place for place, row in enumerate(rows) if not awaited.isdisjoint(needs(row))), len(rows))
+            return rows[:end]
+
+        return _page(
+            read_decided,
+            cursor_of,
+            lambda rows: keep([row for row in rows if valid.issuperset(needs(row))]),
+            after,
+            limit,
+            weigh=weigh,
+            is_firm=self._storage.is_firm,
+        )
+
+    def _awaited(self, ids: Sequence[str]) -> set[str]:
+        """Return which of these transactions, not valid here, stand in a block that this node may find valid yet."""
+        if not ids:
+            return set()
+        if not self._node.view.has_noted_all():
+            return set(ids)
+        notes = self._node.view.notes(ids)
+        # Also what was decided valid since it was looked for: who passes it over now never sees it.
+        coming = {txid for txid, found in notes.items() if any(note.verdict is not False for note in found)}
+        return coming | self._node.view.left_aside(ids)
 
     # --- blocks ----------------------------------------------------------------------------------------------
 
@@ -195,6 +251,8 @@ class Listing:
     ) -> Page[BlockEntry]:
         """Return the checked blocks in which a transaction stands, in the order in which this node met them.
 
+        Those that are all decided are in the order in which it decided them.
+
         Args:
             txid: id of the transaction.
             verdicts: how the blocks were decided, each one of True, False and None.
@@ -202,7 +260,14 @@ class Listing:
             limit: how many at the most.
         """
         notes = self._node.view.notes([txid]).get(txid, [])
-        return self._met([(note.seen_at, note.block_id) for note in notes], verdicts, after, limit)
+        if None in verdicts:
+            return self._met([(note.seen_at, note.block_id) for note in notes], verdicts, after, limit)
+        ids = {note.block_id for note in notes}
+        numbers = {self._node.ledger: 0} if self._node.ledger in ids else {}
+        for block_id, rows in self._storage.decisions_on(sorted(ids)).items():
+            numbers.update((block_id, row.sequence) for row in rows if row.node == self._node.me)
+        places = sorted((cursors.at(number), block_id) for block_id, number in numbers.items())
+        return self._placed(places, verdicts, after, limit)
 
     def _met(
         self, seen: Iterable[tuple[float, str]], verdicts: Sequence[bool | None], after: str | None, limit: int
@@ -211,6 +276,12 @@ class Listing:
         first = {block_id: seen_at for seen_at, block_id in sorted(seen, reverse=True)}
         # What was decided meanwhile may be in the list no more, so the place of a block is when and what, not a number.
         places = sorted((f"{seen_at:020.6f}{block_id}", block_id) for block_id, seen_at in first.items())
+        return self._placed(places, verdicts, after, limit)
+
+    def _placed(
+        self, places: Sequence[tuple[str, str]], verdicts: Sequence[bool | None], after: str | None, limit: int
+    ) -> Page[BlockEntry]:
+        """Return those of these blocks, each with its place, that are decided in one of these ways."""
         return _page(
             lambda start, count: [place for place in places if place[0] > (start or "")][:count],
             lambda row: row[0],
@@ -258,6 +329,7 @@ def _page(  # noqa: PLR0913 - what a page is made of
     *,
     least_read: int | None = None,
     weigh: Callable[[_Item], int] | None = None,
+    is_firm: Callable[[str], bool] = lambda _: True,
 ) -> Page[_Item]:
     """Read rows behind a cursor until there is something on the page, a bounded number of times.
 
@@ -269,6 +341,7 @@ def _page(  # noqa: PLR0913 - what a page is made of
         limit: how many items at the most.
         least_read: how many rows to read at a time, where fewer are asked for; None for the usual.
         weigh: returns how long an item is; a page has one item, or as many as are not too long together.
+        is_firm: tells whether nothing can come before a cursor any more.
     """
     count = max(limit, least_read or _LEAST_READ)
     for _ in range(_MAX_READS):
@@ -279,8 +352,16 @@ def _page(  # noqa: PLR0913 - what a page is made of
         for item in keep(rows):
             size += weigh(item[1]) if weigh else 0
             if len(items) == limit or (items and size > MAX_CHARACTERS):
-                return Page(tuple(items), items[-1][0])
+                return _cut(items, items[-1][0], is_firm)
             items.append(item)
-        if items or after is None:
-            return Page(tuple(items), after)
+        if after is None:
+            return Page(tuple(items), None)
+        if items:
+            return _cut(items, after, is_firm)
     return Page((), after)
+
+
+def _cut(items: Sequence[tuple[str, _Item]], after: str, is_firm: Callable[[str], bool]) -> Page[_Item]:
+    """Return a page that ends where nothing can come before its end any more, if there is such a place on it."""
+    end = len(items) if is_firm(after) else sum(1 for _ in takewhile(lambda item: is_firm(item[0]), items))
+    return Page(tuple(items[:end]), items[end - 1][0]) if 0 < end < len(items) else Page(tuple(items), after)

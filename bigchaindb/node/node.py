@@ -66,7 +66,8 @@ def create_ledger(  # noqa: PLR0913 - what a ledger begins with
     transaction = mine.transaction
     standing = storage.create_genesis(
         stored_block(mine.block, [transaction.id]),
-        NewTransaction(transaction.hash, transaction.id, transaction.text, payload_hash=transaction.payload_hash),
+        NewTransaction(transaction.hash, transaction.id, transaction.text),
+        transaction.payload_hash,
     )
     return _read_genesis(storage, standing)
 
@@ -260,5 +261,4 @@ class Node:
             text=transaction.text,
             tag=self.view.mark(transaction),
             spends=transaction.inputs,
-            payload_hash=transaction.payload_hash,
         )

@@ -202,15 +202,15 @@ class Queries:
             )
 
     def with_payload_hash(self, payload_hash: str) -> list[Transaction]:
-        """Return the valid transactions that carry a payload, oldest first."""
+        """Return the valid transactions that carry a payload, in the order in which they were found valid."""
         found: list[Transaction] = []
         cursor: str | None = None
         while True:
             page = self._storage.with_payload_hash(payload_hash, cursor, _PAGE)
-            ids = list(dict.fromkeys(txid for _, txid in page))
+            ids = [txid for _, txid in page]
             found += [t for txid in self.valid(ids) if (t := self.transaction(txid)) and t.payload_hash == payload_hash]
             if len(page) < _PAGE:
-                return list({t.id: t for t in found}.values())
+                return found
             cursor = page[-1][0]
 
     def valid(self, ids: Sequence[str]) -> list[str]:

@@ -80,10 +80,12 @@ class Storage(ABC):
     # --- genesis ---------------------------------------------------------------------------------------------
 
     @abstractmethod
-    def create_genesis(self, block: StoredBlock, transaction: NewTransaction) -> StoredBlock:
+    def create_genesis(
+        self, block: StoredBlock, transaction: NewTransaction, payload_hash: str | None = None
+    ) -> StoredBlock:
         """Store the first block with its transaction unless there is one; return the one that stands.
 
-        However many call it at once, all get the same answer.
+        However many call it at once, all get the same answer.  What the transaction carries is found by that hash.
         """
 
     @abstractmethod
@@ -128,9 +130,9 @@ class Storage(ABC):
 
     @abstractmethod
     def with_payload_hash(self, payload_hash: str, after: str | None, limit: int) -> list[tuple[str, str]]:
-        """Return up to `limit` (cursor, transaction id) of that payload, oldest first, behind a cursor.
+        """Return up to `limit` (cursor, id) of settled transactions with a payload, in the order of `settle`.
 
-        An id that several appended at the same moment may come again, also on a later page.
+        Genesis is before all others.  An id is there once.  For what may be filed before a cursor see `is_firm`.
         """
 
     # --- blocks ----------------------------------------------------------------------------------------------
@@ -238,18 +240,25 @@ class Storage(ABC):
 
     @abstractmethod
     def settle(self, effects: Effects) -> None:
-        """Bring the index of holdings up to date with valid transactions; what it knows already stays.
+        """Bring the indexes of holdings and payloads up to date with valid transactions; what they know already stays.
 
         A transaction is settled as a whole, and what it spends before it or with it.
         """
 
+    def is_firm(self, cursor: str) -> bool:  # noqa: ARG002 - of what a backend may make of it
+        """Tell whether nothing can be filed before this place in a list of settled things any more.
+
+        It is so as soon as the place can be seen, but where a writer may be slower to file than to take a place.
+        """
+        return True
+
     @abstractmethod
     def outputs_of(self, owner: str, *, spent: bool | None, after: str | None, limit: int) -> list[OutputRow]:
-        """Return up to `limit` holdings of an owner behind a cursor, oldest first.
+        """Return up to `limit` holdings of an owner behind a cursor.
 
-        All that was settled before the call and not yet given is given, but that a slow writer's may be filed a little
-        before what others settled meanwhile, and so before a cursor given out at that moment.  Whoever must miss none
-        begins again without a cursor now and then.
+        They are in the order in which they were settled; the spent ones alone, in that in which their spenders were.
+        What is settled later is behind all cursors that `is_firm` calls so.  A backend where a place in order costs a
+        document may put the spent ones in order when they are asked for, all that the owner has.
 
         Args:
             owner: public key, base58.

@@ -17,6 +17,7 @@ from itertools import count, dropwhile, islice, takewhile
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from bigchaindb.exceptions import StorageError, StorageUnavailable
+from bigchaindb.model.reference import OutputRef
 from bigchaindb.storage import cursors
 from bigchaindb.storage.grouping import grouped
 from bigchaindb.storage.interface import Storage
@@ -31,7 +32,6 @@ from bigchaindb.storage.records import (
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
 
-    from bigchaindb.model.reference import OutputRef
     from bigchaindb.storage.records import (
         Effects,
         Lineage,
@@ -47,6 +47,7 @@ __all__ = ["MemoryDatabase", "MemoryStorage"]
 T = TypeVar("T")
 
 _KEPT_PER_PLACE: Final = 4
+_BEFORE_ALL: Final = 1
 
 
 @dataclass
@@ -57,7 +58,7 @@ class _Contents:
     transactions: dict[str, StoredTransaction] = field(default_factory=dict)
     texts: dict[str, list[StoredTransaction]] = field(default_factory=dict)
     spenders: dict[OutputRef, list[str]] = field(default_factory=dict)
-    payloads: dict[str, list[str]] = field(default_factory=dict)
+    payloads: dict[str, dict[int, str]] = field(default_factory=dict)  # hash: {place of the first output: id}
     backlog: dict[str, BacklogEntry] = field(default_factory=dict)
     appended: int = 0
     blocks: dict[str, StoredBlock] = field(default_factory=dict)
@@ -69,9 +70,10 @@ class _Contents:
     decided: dict[str, dict[str, DecisionRow]] = field(default_factory=dict)  # block id: {node: entry}
     lineages: dict[OutputRef, Lineage] = field(default_factory=dict)
     lines: dict[tuple[str, int], OutputRef] = field(default_factory=dict)  # (asset, step): output
-    holdings: dict[str, dict[OutputRef, int]] = field(default_factory=dict)  # owner: {output: place in the index}
-    held: int = 0
+    holdings: dict[str, dict[OutputRef, int]] = field(default_factory=dict)  # owner: {output: its place}
+    places: dict[OutputRef, int] = field(default_factory=dict)
     spent: dict[OutputRef, str] = field(default_factory=dict)
+    gone: dict[OutputRef, int] = field(default_factory=dict)  # its place among what is spent
     rejections: dict[tuple[str, str], RejectionRow] = field(default_factory=dict)
     registers: dict[str, str] = field(default_factory=dict)
 
@@ -165,11 +167,15 @@ class MemoryStorage(Storage):
 
     # --- genesis ---------------------------------------------------------------------------------------------
 
-    def create_genesis(self, block: StoredBlock, transaction: NewTransaction) -> StoredBlock:
+    def create_genesis(
+        self, block: StoredBlock, transaction: NewTransaction, payload_hash: str | None = None
+    ) -> StoredBlock:
         """See `Storage.create_genesis`."""
         with self._writing() as contents:
             if contents.genesis is None:
                 _keep(contents, transaction)
+                if payload_hash is not None:
+                    contents.payloads.setdefault(payload_hash, {})[_BEFORE_ALL] = transaction.id
                 _keep_block(contents, block)
                 contents.genesis = block
             return contents.genesis
@@ -237,7 +243,7 @@ class MemoryStorage(Storage):
         """See `Storage.with_payload_hash`."""
         start = cursors.position(after)
         with self._reading() as contents:
-            ids = enumerate(contents.payloads.get(payload_hash, ()), start=1)
+            ids = sorted(contents.payloads.get(payload_hash, {}).items())
             return _first(limit, ((cursors.at(place), id_) for place, id_ in ids if place > start))
 
     # --- blocks ----------------------------------------------------------------------------------------------
@@ -388,23 +394,26 @@ class MemoryStorage(Storage):
                 if new.ref not in contents.lineages:
                     contents.lineages[new.ref] = new.lineage
                     contents.lines.setdefault((new.lineage.asset, new.lineage.step), new.ref)
-                    for owner in dict.fromkeys(new.owners):
-                        contents.held += 1
-                        contents.holdings.setdefault(owner, {})[new.ref] = contents.held
-            for output, spender in effects.spent:
-                if output in contents.lineages:
-                    contents.spent.setdefault(output, spender)
+                    place = contents.places[new.ref] = _BEFORE_ALL + len(contents.places) + 1
+                    for owner in new.owners:
+                        contents.holdings.setdefault(owner, {})[new.ref] = place
+            _spend(contents, effects.spent)
+            for payload_hash, txid in effects.payloads:
+                first = contents.places.get(OutputRef(txid, 0))
+                if first is not None:
+                    contents.payloads.setdefault(payload_hash, {})[first] = txid
 
     def outputs_of(self, owner: str, *, spent: bool | None, after: str | None, limit: int) -> list[OutputRow]:
         """See `Storage.outputs_of`."""
         start = cursors.position(after)
         with self._reading() as contents:
-            held = (
-                OutputRow(cursors.at(place), output, contents.spent.get(output))
-                for output, place in contents.holdings.get(owner, {}).items()
-                if place > start
-            )
-            return _first(limit, (row for row in held if spent in (None, row.spent_by is not None)))
+            held = contents.holdings.get(owner, {})
+            if spent:
+                places = sorted((contents.gone[output], output) for output in held if output in contents.gone)
+            else:
+                places = [(place, ref) for ref, place in held.items() if spent is None or ref not in contents.spent]
+            behind = ((place, ref) for place, ref in places if place > start)
+            return _first(limit, (OutputRow(cursors.at(place), ref, contents.spent.get(ref)) for place, ref in behind))
 
     def lineages(self, outputs: Sequence[OutputRef]) -> dict[OutputRef, Lineage]:
         """See `Storage.lineages`."""
@@ -467,8 +476,6 @@ def _keep(contents: _Contents, transaction: NewTransaction) -> StoredTransaction
         # What is indexed is part of what the id covers, so the first text of an id speaks for all.
         for output in dict.fromkeys(transaction.spends):
             contents.spenders.setdefault(output, []).append(stored.id)
-        if transaction.payload_hash is not None:
-            contents.payloads.setdefault(transaction.payload_hash, []).append(stored.id)
     contents.texts.setdefault(stored.id, []).append(stored)
     return stored
 
@@ -499,6 +506,18 @@ def _append_decision(contents: _Contents, new: DecisionRow) -> str:
             if note.block_id == new.block_id and note.verdict is None:
                 notes[key] = replace(note, verdict=new.verdict)
     return standing.text
+
+
+def _spend(contents: _Contents, spent: Iterable[tuple[OutputRef, str]]) -> None:
+    new: dict[OutputRef, str] = {}
+    for output, spender in spent:
+        if output in contents.lineages and output not in contents.spent:
+            new.setdefault(output, spender)
+    places = contents.places
+    turns = {output: places.get(OutputRef(spender, 0), places[output]) for output, spender in new.items()}
+    for output in sorted(new, key=lambda output: (turns[output], places[output])):
+        contents.spent[output] = new[output]
+        contents.gone[output] = len(contents.gone) + 1
 
 
 def _first(limit: int, rows: Iterable[T]) -> list[T]:

@@ -54,11 +54,9 @@ class NewTransaction(StoredTransaction):
 
     Attributes:
         spends: the outputs that it would spend.
-        payload_hash: hash of its payload, or None.
     """
 
     spends: tuple[OutputRef, ...] = ()
-    payload_hash: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,15 +221,17 @@ class NewOutput:
 
 @dataclass(frozen=True, slots=True)
 class Effects:
-    """What valid transactions do to the index of holdings.
+    """What valid transactions do to the indexes of holdings and of payloads.
 
     Attributes:
         outputs: new outputs, in order.
         spent: outputs that are gone, each with the id of its spender.
+        payloads: hash of a payload and id of a transaction that carries it, whose outputs are among these or settled.
     """
 
     outputs: tuple[NewOutput, ...]
     spent: tuple[tuple[OutputRef, str], ...]
+    payloads: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,7 +239,7 @@ class OutputRow:
     """One output among those of an owner, or of an asset.
 
     Attributes:
-        cursor: position in the index; opaque, oldest first, and good only for the list that it was read from.
+        cursor: position in the list; opaque, in the order of the list, and good for no other.
         ref: the output.
         spent_by: id of the valid transaction that spent it, or None.
     """

@@ -22,7 +22,7 @@ from bigchaindb.storage.rethinkdb_backlog import Backlog
 from bigchaindb.storage.rethinkdb_blocks import Blocks
 from bigchaindb.storage.rethinkdb_driver import literal, r
 from bigchaindb.storage.rethinkdb_holdings import Holdings
-from bigchaindb.storage.rethinkdb_places import place_of
+from bigchaindb.storage.rethinkdb_places import PLACE_DIGITS, place_of
 from bigchaindb.storage.rethinkdb_postings import Postings
 from bigchaindb.storage.rethinkdb_rows import Row, decision_id, decision_row, sighting_row
 from bigchaindb.storage.rethinkdb_store import Store, keep, rounds
@@ -50,6 +50,8 @@ if TYPE_CHECKING:
 __all__ = ["RethinkStorage"]
 
 _LAST_SEQUENCE = "9" * 16
+# From taking a place to filing under it.  A query that takes longer is given up.
+_FILING_SECONDS = 10.0
 
 
 class RethinkStorage(Storage):
@@ -100,11 +102,15 @@ class RethinkStorage(Storage):
 
     # --- genesis ---------------------------------------------------------------------------------------------
 
-    def create_genesis(self, block: StoredBlock, transaction: NewTransaction) -> StoredBlock:
+    def create_genesis(
+        self, block: StoredBlock, transaction: NewTransaction, payload_hash: str | None = None
+    ) -> StoredBlock:
         """See `Storage.create_genesis`."""
         standing = self._blocks.first()
         if standing is None:
             self._backlog.keep(transaction)
+            if payload_hash is not None:
+                self._postings.add([self._postings.payload(payload_hash, transaction.id, 0)])
             standing = self._blocks.add_first(block)
         return standing
 
@@ -308,6 +314,10 @@ class RethinkStorage(Storage):
     def settle(self, effects: Effects) -> None:
         """See `Storage.settle`."""
         self._holdings.settle(effects)
+
+    def is_firm(self, cursor: str) -> bool:
+        """See `Storage.is_firm`."""
+        return self._store.is_past(int(place_of(cursor)[:PLACE_DIGITS]), _FILING_SECONDS)
 
     def outputs_of(self, owner: str, *, spent: bool | None, after: str | None, limit: int) -> list[OutputRow]:
         """See `Storage.outputs_of`."""

@@ -107,29 +107,22 @@ class Backlog:
         new = [transaction for transaction in transactions if transaction.hash not in waiting]
         if new:
             first = self._store.places(len(new))
-            self._keep(new, first, known)
+            self._keep(new, first)
             entries = [_entry(transaction.hash, first + i) for i, transaction in enumerate(new)]
             document = {"id": moment(first), "at": received_at, "waiting": entries}
             self._store.put("backlog", [document], _joined, news=[changes.BACKLOG])
 
     def keep(self, transaction: NewTransaction) -> None:
         """Store a text and its index, and let it not wait."""
-        self._keep([transaction], self._store.places(1), self._postings.texts([transaction.id]))
+        self._keep([transaction], self._store.places(1))
 
-    def _keep(
-        self, transactions: Sequence[NewTransaction], first: int, known: Mapping[str, Sequence[tuple[str, int]]]
-    ) -> None:
+    def _keep(self, transactions: Sequence[NewTransaction], first: int) -> None:
         # Also those that are indexed already: whoever indexed them may have ended before the texts were stored.
         rows = [transaction_row(transaction) for transaction in transactions]
-        # A payload is listed where the id's first text is, however often that is stored again: so as a rule once.
-        firsts = {id_: texts[0][1] for id_, texts in known.items()}
         entries = []
         for place, transaction in enumerate(transactions, start=first):
             entries.append(self._postings.text(transaction.id, transaction.hash, place))
             entries += [self._postings.spender(output, transaction.id) for output in transaction.spends]
-            if transaction.payload_hash is not None:
-                at = firsts.setdefault(transaction.id, place)
-                entries.append(self._postings.payload(transaction.payload_hash, transaction.id, at))
         self._store.together(lambda: self._store.put("transactions", rows, _kept), lambda: self._postings.add(entries))
 
     # --- texts -----------------------------------------------------------------------------------------------

@@ -27,7 +27,7 @@ from bigchaindb.model.reference import OutputRef
 from bigchaindb.storage import cursors
 from bigchaindb.storage.records import Lineage, OutputRow
 from bigchaindb.storage.rethinkdb_driver import r
-from bigchaindb.storage.rethinkdb_places import named
+from bigchaindb.storage.rethinkdb_places import PLACE_DIGITS, named
 from bigchaindb.storage.rethinkdb_store import keep, may_be_key
 
 if TYPE_CHECKING:
@@ -73,6 +73,11 @@ class _Output:
         """Return how lists call it."""
         return self.place[_LISTED_DIGITS] + self.id
 
+    @property
+    def number(self) -> int:
+        """Return the place without the name."""
+        return int(self.place[:PLACE_DIGITS])
+
     def lists(self) -> list[tuple[str, str]]:
         """Return the keys of the lists, unspent and gone, of each owner; what nobody owns is in one as well."""
         tail = self.place[:_LISTED_DIGITS]
@@ -99,10 +104,17 @@ class Holdings:
         # Every node does this for every block, and a look costs a tenth of a write.
         known = {output.id: output for output in self._standing([*rows, *gone])}
         missing = [row for id_, row in rows.items() if id_ not in known]
-        self._store.together(
-            lambda: self._list(self._add(missing), gone, {}),
-            lambda: self._list(known.values(), gone, self._lists(known.values())),
-        )
+        added: list[_Output] = []
+
+        def add() -> None:
+            added.extend(self._add(missing))
+            self._list(added, gone, {})
+
+        self._store.together(add, lambda: self._list(known.values(), gone, self._lists(known.values())))
+        places = {output.id: output.number for output in [*known.values(), *added]}
+        carried = [(hash_, txid, places[f"{txid}/0"]) for hash_, txid in effects.payloads if f"{txid}/0" in places]
+        if carried:
+            self._postings.add_payloads(self._postings.payload(*each) for each in carried)
         lines = ((new.lineage, f"{new.ref.txid}/{new.ref.cid}") for new in effects.outputs)
         marks = [self._postings.mark(of.asset, of.step, id_) for of, id_ in lines if of.step % _MARKED == 0]
         if marks:
@@ -155,7 +167,9 @@ class Holdings:
         self._store.check_open()
         if not may_be_key(f"{_GONE}/{owner}/{start}") or owner == _NOBODY or limit < 1:
             return []
-        kinds = (_UNSPENT, _GONE) if spent is None else (_GONE,) if spent else (_UNSPENT,)
+        if spent:
+            return self._spent(owner, start, limit)
+        kinds = (_UNSPENT, _GONE) if spent is None else (_UNSPENT,)
         # What moves meanwhile is found where it comes to, because that is read later.
         rows = {
             row.cursor: row
@@ -163,6 +177,31 @@ class Holdings:
             for row in islice(self._walk(kind, owner, start, min(limit, _PAGE)), limit)
         }
         return [rows[cursor] for cursor in sorted(rows)[:limit]]
+
+    def _spent(self, owner: str, start: str, limit: int) -> list[OutputRow]:
+        """Return the gone ones in the order in which they were spent.
+
+        That order is in no key, since a key costs a document for each: so this reads all that the owner has spent, and
+        keeps no more of it than is asked for.
+        """
+        walk = self._walk(_GONE, owner, named(0, ""), _PAGE)
+        found: list[OutputRow] = []
+        while some := list(islice(walk, _PAGE)):
+            found += [row for row in self._by_spender(some) if row.cursor > start]
+            found = sorted(found, key=lambda row: row.cursor)[:limit]
+        return found
+
+    def _by_spender(self, rows: Sequence[OutputRow]) -> list[OutputRow]:
+        """Return these, each with a cursor that begins with the place at which its spender was settled."""
+        first = {row.ref: f"{row.spent_by}/0" for row in rows}
+        made = self._store.find("outputs", first.values(), fields=("id", "owners", "place"), decides=False)
+        places = {output.id: output.number for output in self._store.sound(made, _output)}
+        moved = []
+        for row in rows:
+            own = int(row.cursor[:PLACE_DIGITS])
+            name = f"{own:0{PLACE_DIGITS}d}{row.ref.txid}"
+            moved.append(OutputRow(named(places.get(first[row.ref], own), name), row.ref, row.spent_by))
+        return moved
 
     def _walk(self, kind: str, owner: str, start: str, size: int) -> Iterator[OutputRow]:
         """Give the entries of an owner's lists of a kind behind a named place, in order."""

@@ -18,16 +18,27 @@ from typing import Final
 
 from bigchaindb.exceptions import InvalidValue
 
-__all__ = ["MOMENT", "NTH_DIGITS", "PER_MILLISECOND", "Places", "end_of", "moment", "named", "nth", "place_of"]
+__all__ = [
+    "MOMENT",
+    "NTH_DIGITS",
+    "PER_MILLISECOND",
+    "PLACE_DIGITS",
+    "Places",
+    "end_of",
+    "moment",
+    "named",
+    "nth",
+    "place_of",
+]
 
 NTH_DIGITS: Final = 3
 PER_MILLISECOND: Final = 10**NTH_DIGITS
 
-_DIGITS: Final = 16
+PLACE_DIGITS: Final = 16
 _TAIL_CHARACTERS: Final = 20
 # What begins with the last digit is centuries away.
-MOMENT: Final = rf"^[0-8][0-9]{{{_DIGITS - NTH_DIGITS - 1}}}$"
-_NAMED: Final = re.compile(rf"([0-9]{{{_DIGITS}}})-[^\x00]{{0,{_TAIL_CHARACTERS}}}")
+MOMENT: Final = rf"^[0-8][0-9]{{{PLACE_DIGITS - NTH_DIGITS - 1}}}$"
+_NAMED: Final = re.compile(rf"([0-9]{{{PLACE_DIGITS}}})-[^\x00]{{0,{_TAIL_CHARACTERS}}}")
 
 
 class Places:
@@ -61,7 +72,7 @@ class Places:
 
 def moment(place: int) -> str:
     """Return the milliseconds of a place, as a key."""
-    return f"{place // PER_MILLISECOND:0{_DIGITS - NTH_DIGITS}d}"
+    return f"{place // PER_MILLISECOND:0{PLACE_DIGITS - NTH_DIGITS}d}"
 
 
 def end_of(at: object) -> int:
@@ -76,7 +87,7 @@ def nth(place: int) -> str:
 
 def named(place: int, name: str) -> str:
     """Return a place with a name behind it, so that no two things have the same."""
-    return f"{place:0{_DIGITS}d}-{name[:_TAIL_CHARACTERS]}"
+    return f"{place:0{PLACE_DIGITS}d}-{name[:_TAIL_CHARACTERS]}"
 
 
 def place_of(cursor: str | None) -> str:

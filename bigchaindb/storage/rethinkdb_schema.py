@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["TABLES", "Index", "Opened", "drop", "open_ledger", "spread"]
 
-FORMAT_VERSION: Final = 3
+FORMAT_VERSION: Final = 4
 
 BELLS: Final = "bells"
 

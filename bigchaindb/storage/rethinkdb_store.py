@@ -21,7 +21,7 @@ from bigchaindb.exceptions import StorageError, StorageMismatch, StorageUnavaila
 from bigchaindb.storage import rethinkdb_schema as schema
 from bigchaindb.storage.rethinkdb_bells import Bells
 from bigchaindb.storage.rethinkdb_driver import literal, r, written
-from bigchaindb.storage.rethinkdb_places import Places, end_of
+from bigchaindb.storage.rethinkdb_places import PER_MILLISECOND, Places, end_of
 from bigchaindb.storage.rethinkdb_pool import Pool
 from bigchaindb.storage.rethinkdb_rows import Row
 
@@ -281,6 +281,10 @@ class Store:
         if self._places.age_seconds() > _CLOCK_SECONDS:
             self._places.learn(self.read(r.now().to_epoch_time(), decides=False))
         return self._places.take(count)
+
+    def is_past(self, place: int, seconds: float) -> bool:
+        """Tell whether a place was taken so many seconds ago, by the server's clock."""
+        return place < self.places(0) - int(seconds * 1_000) * PER_MILLISECOND
 
     def learn_places(self, after_seconds: float, latest: Any) -> None:
         """Ask for the clock and the latest moment in a list, unless that was done within so many seconds.

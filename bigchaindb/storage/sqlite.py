@@ -44,6 +44,8 @@ if TYPE_CHECKING:
 __all__ = ["SqliteStorage"]
 
 _NOBODY: Final = 0
+_UNSPENT: Final = 0
+_SPENT_IN_ORDER: Final = 2
 
 
 class SqliteStorage(Storage):
@@ -89,13 +91,18 @@ class SqliteStorage(Storage):
 
     # --- genesis ---------------------------------------------------------------------------------------------
 
-    def create_genesis(self, block: StoredBlock, transaction: NewTransaction) -> StoredBlock:
+    def create_genesis(
+        self, block: StoredBlock, transaction: NewTransaction, payload_hash: str | None = None
+    ) -> StoredBlock:
         """See `Storage.create_genesis`."""
         with self._file.writing():
             standing = self._genesis()
             if standing is None:
                 self._names.keep([transaction])
                 self._keep_block(block)
+                if payload_hash is not None:
+                    number = self._names.numbers([transaction.id])[transaction.id]
+                    self._file.write(sql.ADD_GENESIS_PAYLOAD, [(sql.key_of(payload_hash), number, payload_hash)])
                 self._file.write(sql.ADD_GENESIS, [(block.key,)])
             return standing or block
 
@@ -347,13 +354,15 @@ class SqliteStorage(Storage):
             numbers = self._names.numbers_of_all(
                 [name for new in effects.outputs for name in (new.ref.txid, *new.owners, new.lineage.asset)]
                 + [name for ref, spender in effects.spent for name in (ref.txid, spender)]
+                + [txid for _, txid in effects.payloads]
             )
             outputs: dict[tuple[int, int], NewOutput] = {}
             for new in effects.outputs:
                 outputs.setdefault((numbers[new.ref.txid], new.ref.cid), new)
             self._hold(outputs, numbers)
-            spent = [(numbers[ref.txid], ref.cid, numbers[spender]) for ref, spender in effects.spent]
-            self._file.write(sql.SPEND_HOLDING, self._file.rows_of_tuples(sql.SPENT_PLACES, spent))
+            self._spend([(numbers[ref.txid], ref.cid, numbers[spender]) for ref, spender in effects.spent])
+            carried = [(sql.key_of(hash_), hash_, numbers[txid]) for hash_, txid in effects.payloads]
+            self._file.write(sql.ADD_PAYLOAD, carried)
 
     def _hold(self, outputs: Mapping[tuple[int, int], NewOutput], numbers: Mapping[str, int]) -> None:
         there = set(self._file.rows_of_tuples(sql.OUTPUTS, list(outputs)))
@@ -369,6 +378,18 @@ class SqliteStorage(Storage):
             sql.ADD_HOLDING, [(owner, place + k, number, cid) for k, (number, cid, owner, *_) in enumerate(held)]
         )
 
+    def _spend(self, spent: Sequence[tuple[int, int, int]]) -> None:
+        new: dict[tuple[int, int], tuple[int, int, int, int]] = {}
+        for spender, owner, place, number, cid, turn in self._file.rows_of_tuples(sql.SPENT_PLACES, spent):
+            new.setdefault((owner, place), (turn, spender, number, cid))
+        self._file.write(sql.SPEND_HOLDING, [(spender, *holding) for holding, (_, spender, *_) in new.items()])
+        gone = sorted((turn, place, owner, *what) for (owner, place), (turn, *what) in new.items() if owner != _NOBODY)
+        first = self._count("holdings_place", len(gone)) + 1
+        self._file.write(
+            sql.ADD_SPENT_HOLDING,
+            [(owner, first + k, number, cid, by) for k, (_, _, owner, by, number, cid) in enumerate(gone)],
+        )
+
     def outputs_of(self, owner: str, *, spent: bool | None, after: str | None, limit: int) -> list[OutputRow]:
         """See `Storage.outputs_of`."""
         start = cursors.position(after)
@@ -378,7 +399,8 @@ class SqliteStorage(Storage):
                 rows = self._file.rows(sql.HOLDINGS, number, start, number, start, _at_most(limit))
                 rows.sort(key=itemgetter(0))
             else:
-                rows = self._file.rows(sql.HOLDINGS_OF_A_KIND, number, spent, start, _at_most(limit))
+                kind = _SPENT_IN_ORDER if spent else _UNSPENT
+                rows = self._file.rows(sql.HOLDINGS_OF_A_KIND, number, kind, start, _at_most(limit))
             return [_output(row) for row in rows]
 
     def lineages(self, outputs: Sequence[OutputRef]) -> dict[OutputRef, Lineage]:

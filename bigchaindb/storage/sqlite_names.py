@@ -92,13 +92,10 @@ class SqliteNames:
         spends: list[tuple[int, int, int]] = []
         for place, transaction in added.items():
             number = numbers[transaction.id]
-            payload: tuple[int | None, str | None] = (None, None)
             if number not in indexed:
                 indexed.add(number)
                 spends += [(numbers[output.txid], output.cid, number) for output in transaction.spends]
-                if transaction.payload_hash is not None:
-                    payload = (sql.key_of(transaction.payload_hash), transaction.payload_hash)
             key = sql.key_of(transaction.hash)
-            rows.append((place, number, key, transaction.hash, *payload, transaction.tag, transaction.text))
+            rows.append((place, number, key, transaction.hash, transaction.tag, transaction.text))
         self._file.write(sql.ADD_TEXT, rows)
         self._file.write(sql.ADD_SPEND, spends)

@@ -25,7 +25,7 @@ from typing import Final
 __all__ = ["APPLICATION_ID", "FORMAT_VERSION", "SCHEMA", "Query", "expanded", "key_of"]
 
 APPLICATION_ID: Final = 0x42434442
-FORMAT_VERSION: Final = 2
+FORMAT_VERSION: Final = 3
 
 _KEY_DIGITS: Final = 12
 _KINDS: Final[dict[str, tuple[type, ...]]] = {
@@ -85,20 +85,17 @@ SCHEMA: Final = (
         name TEXT NOT NULL
     ) STRICT""",
     "CREATE INDEX names_by_key ON names (key)",
-    # One row per signed text.  The payload is indexed at the first text of an id, for it is the same in all.
+    # One row per signed text.
     """CREATE TABLE texts (
         sequence INTEGER PRIMARY KEY,
         number INTEGER NOT NULL REFERENCES names,
         key INTEGER NOT NULL,
         hash TEXT NOT NULL,
-        payload_key INTEGER,
-        payload_hash TEXT,
         tag BLOB NOT NULL,
         text TEXT NOT NULL
     ) STRICT""",
     "CREATE INDEX texts_by_key ON texts (key)",
     "CREATE INDEX texts_by_number ON texts (number)",
-    "CREATE INDEX texts_by_payload ON texts (payload_key) WHERE payload_key IS NOT NULL",
     """CREATE TABLE spends (
         number INTEGER NOT NULL REFERENCES names,
         cid INTEGER NOT NULL,
@@ -117,7 +114,7 @@ SCHEMA: Final = (
         name TEXT PRIMARY KEY,
         value INTEGER NOT NULL
     ) STRICT, WITHOUT ROWID""",
-    "INSERT INTO counters VALUES ('backlog_place', 0), ('backlog_size', 0), ('holdings_place', 0)",
+    "INSERT INTO counters VALUES ('backlog_place', 0), ('backlog_size', 0), ('holdings_place', 1)",
     """CREATE TABLE blocks (
         sequence INTEGER PRIMARY KEY,
         key TEXT NOT NULL UNIQUE,
@@ -188,7 +185,8 @@ SCHEMA: Final = (
     # Of an asset's line every 64th output, from which one walks to the others: an entry for each would be one more page
     # written per transfer, for what only readers of long lines need.
     "CREATE INDEX outputs_by_asset ON outputs (asset, step) WHERE step % 64 = 0",
-    # An owner's unspent and spent outputs lie side by side, so that spending one changes one page.
+    # An owner's unspent (0) and spent (1) outputs lie side by side, so that spending one changes one page; as do the
+    # spent ones once more (2), each in the place at which it was spent.
     """CREATE TABLE holdings (
         owner INTEGER NOT NULL,
         spent INTEGER NOT NULL,
@@ -197,6 +195,14 @@ SCHEMA: Final = (
         cid INTEGER NOT NULL,
         spender INTEGER REFERENCES names,
         PRIMARY KEY (owner, spent, place)
+    ) STRICT, WITHOUT ROWID""",
+    # The transactions that carry a payload, each in the place of its first output.
+    """CREATE TABLE payloads (
+        key INTEGER NOT NULL,
+        place INTEGER NOT NULL,
+        number INTEGER NOT NULL REFERENCES names,
+        hash TEXT NOT NULL,
+        PRIMARY KEY (key, place)
     ) STRICT, WITHOUT ROWID""",
     """CREATE TABLE rejections (
         sequence INTEGER PRIMARY KEY,
@@ -237,8 +243,7 @@ LAST_TEXT = _query("int", "SELECT coalesce(max(sequence), 0) FROM texts")
 NUMBERS_WITH_TEXT = _query("int", "SELECT number FROM texts WHERE number IN ({keys})")
 
 ADD_TEXT = """
-    INSERT INTO texts (sequence, number, key, hash, payload_key, payload_hash, tag, text)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+    INSERT INTO texts (sequence, number, key, hash, tag, text) VALUES (?, ?, ?, ?, ?, ?)
 """
 
 # Some of these hashes are others that share their key.
@@ -255,18 +260,6 @@ TEXTS_OF_NUMBERS = _query(
     "int str str bytes",
     """
     SELECT number, hash, text, tag FROM texts WHERE number IN ({keys}) ORDER BY number, sequence
-""",
-)
-
-# Each payload that shares its key with this one was made on purpose, at 2^48 hashes: the filter has little to do.
-WITH_PAYLOAD = _query(
-    "int str",
-    """
-    SELECT t.sequence, i.name
-    FROM texts AS t CROSS JOIN names AS i ON i.number = t.number
-    WHERE t.payload_key = ? AND t.sequence > ? AND t.payload_hash = ?
-    ORDER BY t.sequence
-    LIMIT ?
 """,
 )
 
@@ -588,15 +581,21 @@ ADD_OUTPUT = "INSERT INTO outputs (number, cid, owner, asset, step, place) VALUE
 
 ADD_HOLDING = "INSERT INTO holdings (owner, spent, place, number, cid) VALUES (?, 0, ?, ?, ?)"
 
-# The holdings of these outputs, each with its spender, in the order of SPEND_HOLDING.
+# The holdings of these outputs that are unspent so far, each with its spender, and the place of its first output.
 SPENT_PLACES = _query(
-    "int int int",
+    "int int int int int int",
     """
     WITH wanted (number, cid, spender) AS (VALUES {triples})
-    SELECT w.spender, o.owner, o.place
-    FROM wanted AS w CROSS JOIN outputs AS o ON o.number = w.number AND o.cid = w.cid
+    SELECT
+        w.spender, o.owner, o.place, w.number, w.cid,
+        coalesce((SELECT min(f.place) FROM outputs AS f WHERE f.number = w.spender AND f.cid = 0), o.place)
+    FROM wanted AS w
+        CROSS JOIN outputs AS o ON o.number = w.number AND o.cid = w.cid
+        CROSS JOIN holdings AS h ON h.owner = o.owner AND h.spent = 0 AND h.place = o.place
 """,
 )
+
+ADD_SPENT_HOLDING = "INSERT INTO holdings (owner, spent, place, number, cid, spender) VALUES (?, 2, ?, ?, ?, ?)"
 
 SPEND_HOLDING = "UPDATE holdings SET spent = 1, spender = ? WHERE owner = ? AND spent = 0 AND place = ?"
 
@@ -623,6 +622,29 @@ HOLDINGS = _query(
         ORDER BY place
         LIMIT ?
     ) AS h CROSS JOIN names AS i ON i.number = h.number LEFT JOIN names AS s ON s.number = h.spender
+""",
+)
+
+# --- payloads ----------------------------------------------------------------------------------------------
+
+ADD_PAYLOAD = """
+    INSERT INTO payloads (key, place, number, hash)
+    SELECT ?, min(place), number, ? FROM outputs WHERE number = ? AND cid = 0 GROUP BY number
+    ON CONFLICT DO NOTHING
+"""
+
+# Before all that is settled.
+ADD_GENESIS_PAYLOAD = "INSERT INTO payloads (key, place, number, hash) VALUES (?, 1, ?, ?)"
+
+# Each payload that shares its key with this one was made on purpose, at 2^48 hashes: the filter has little to do.
+WITH_PAYLOAD = _query(
+    "int str",
+    """
+    SELECT p.place, i.name
+    FROM payloads AS p CROSS JOIN names AS i ON i.number = p.number
+    WHERE p.key = ? AND p.place > ? AND p.hash = ?
+    ORDER BY p.place
+    LIMIT ?
 """,
 )
 

@@ -59,6 +59,8 @@ def split_batch(body: bytes, most_characters: int) -> list[str]:
     items: list[str] = []
     counter = _Counter()
     place = _after_blanks(text, place + 1)
+    if text.startswith("]", place):
+        raise _malformed("has no transactions")
     while True:
         if len(items) == MAX_BATCH:
             message = f"the batch has more than {MAX_BATCH} transactions"

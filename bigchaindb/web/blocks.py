@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 from fastapi import APIRouter, Path, Query, Request
 from pydantic import Field
 
+from bigchaindb.exceptions import InvalidValue
 from bigchaindb.node.listing import Listing, Page
 from bigchaindb.web.paging import Cursor, JsonText, Paged, as_json, page
 from bigchaindb.web.schemas import BLOCK_ID, HASH, Block, BlockPage, DecisionPage, VotePage, problems
@@ -48,8 +49,9 @@ class OfBlock(Paged):
 async def list_blocks(request: Request, which: Annotated[WhichBlocks, Query()]) -> JsonText:
     """List blocks, without their transactions.
 
-    With `status`, in the order in which this node decided (or met) them, with `transaction_id`, in that in which it met
-    them, otherwise in the order of their arrival.  A page has 100 blocks at the most.
+    Those that are `valid` or `rejected` are in the order in which this node decided them; those that are `undecided`,
+    and all those of a transaction, in that in which it met them; all there are, in the order of their arrival.  A page
+    has 100 blocks at the most.
     """
     cursor = Cursor("blocks", which.transaction_id, which.status)
     after = cursor.read(which.cursor)
@@ -91,28 +93,44 @@ def _block(queries: Queries, block_id: str) -> str:
 
 @router.get("/votes", responses={200: {"model": VotePage}, **problems(HTTPStatus.NOT_FOUND)})
 async def list_votes(request: Request, which: Annotated[OfBlock, Query()]) -> JsonText:
-    """List the well-signed votes on a block, ordered by voter."""
+    """List the well-signed votes of a block's voters, ordered by voter; those that came later behind a cursor."""
     return await _signed(request, which, "votes", lambda queries: queries.votes(which.block_id))
 
 
 @router.get("/decisions", responses={200: {"model": DecisionPage}, **problems(HTTPStatus.NOT_FOUND)})
 async def list_decisions(request: Request, which: Annotated[OfBlock, Query()]) -> JsonText:
-    """List what the voters of a block have recorded of it, well signed, ordered by node."""
+    """List what the voters of a block have recorded of it, well signed, in the same order."""
     return await _signed(request, which, "decisions", lambda queries: queries.decisions(which.block_id))
 
 
 async def _signed(
     request: Request, which: OfBlock, name: str, read: Callable[[Queries], Sequence[Vote | Decision]]
 ) -> JsonText:
-    """Return a page of what nodes have signed about a block, each once."""
-    cursor = Cursor(name, which.block_id)
-    after = cursor.read(which.cursor) or ""
+    """Return a page of what nodes have signed about a block, each once.
 
-    def texts(node: Node, queries: Queries) -> list[tuple[str, str]]:
-        check_block(node, which.block_id)
-        # There is no more of it than nodes.
-        return [(signed.node, signed.text) for signed in read(queries) if signed.node > after]
+    A node may sign after others whose keys come behind its own, so a cursor says which of the voters were on the pages
+    before it: a bit for each, in the order of the block's header, which bounds it.
+    """
+    cursor = Cursor(name, which.block_id)
+    given = _bits(cursor.read(which.cursor))
+
+    def texts(node: Node, queries: Queries) -> list[tuple[int, str]]:
+        voters = check_block(node, which.block_id).voters
+        signed = {each.node: each.text for each in read(queries)}
+        return [
+            (1 << place, signed[voter])
+            for place, voter in enumerate(voters)
+            if voter in signed and not given & 1 << place
+        ]
 
     found = await ask(request, texts)
     shown = found[: which.limit]
-    return page((text for _, text in shown), shown[-1][0] if len(found) > len(shown) else None, cursor)
+    told = f"{given | sum(bit for bit, _ in shown):x}" if len(found) > len(shown) else None
+    return page((text for _, text in shown), told, cursor)
+
+
+def _bits(position: str | None) -> int:
+    try:
+        return int(position or "0", 16)
+    except ValueError as error:
+        raise InvalidValue("cursor: this list has given none such", field="cursor") from error

@@ -144,16 +144,14 @@ class Intake:
 
     def _admitted(self, request: Sent, node: Node, pending: int) -> Sequence[str]:
         """Return the texts in a request, unless the backlog has no room for so many beside those that are pending."""
-        room = self._room(node, pending + 1) - pending
-        texts = request.split() if room > 0 else ()
-        new = len(texts)
-        if new > room > 0:
-            room = self._room(node, pending + new) - pending
+        texts = request.split()
+        room, new = self._room(node, pending + len(texts)) - pending, len(texts)
+        if new > room:
             new = self._count_new(request, texts, node)
-            if new > self._most_waiting:
-                message = f"{new} transactions of the batch would wait; this node lets {self._most_waiting} wait"
-                raise ProblemError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, message, field="document")
-        if new > room or room <= 0:
+        if new > max(self._most_waiting, 1):
+            message = f"{new} transactions of the batch would wait; this node lets {self._most_waiting} wait"
+            raise ProblemError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, message, field="document")
+        if new > max(room, 0):
             raise ProblemError(
                 HTTPStatus.TOO_MANY_REQUESTS,
                 f"{self._most_waiting} transactions or more would wait to be decided; try again later",
@@ -162,11 +160,13 @@ class Intake:
         return texts
 
     def _count_new(self, request: Sent, texts: Sequence[str], node: Node) -> int:
-        """Return how many texts are transactions that neither wait nor are decided."""
+        """Return how many texts are transactions that neither wait, signed in this way, nor are valid."""
         read = (_read(request, text, node) for text in texts)
         ids = {item.hash: item.id for item in read if isinstance(item, Transaction)}
-        statuses = self._ledger.queries.statuses(list(ids.values()))
-        return sum(statuses[txid] in {Status.UNKNOWN, Status.REJECTED} for txid in ids.values())
+        valid = set(self._ledger.queries.valid(list(ids.values())))
+        found = node.storage.waiting([txid for txid in ids.values() if txid not in valid])
+        waiting = {stored.hash for texts_of_id in found.values() for stored in texts_of_id}
+        return sum(hash_ not in waiting and txid not in valid for hash_, txid in ids.items())
 
     def _room(self, node: Node, wanted: int) -> int:
         """Return how many transactions the backlog has room for.

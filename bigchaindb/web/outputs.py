@@ -31,7 +31,10 @@ class OfOwner(Paged):
 
 @router.get("/outputs", responses={200: {"model": OutputPage}, **problems()})
 async def list_outputs(request: Request, which: Annotated[OfOwner, Query()]) -> JsonText:
-    """List the outputs of valid transactions that name an owner, in the order in which these were found valid."""
+    """List the outputs of valid transactions that name an owner, in the order in which these were found valid.
+
+    With `spent=true` it is the order in which what spends them was found valid.
+    """
     cursor = Cursor("outputs", which.public_key, which.spent)
     after = cursor.read(which.cursor)
     spent = None if which.spent is None else which.spent == "true"

@@ -16,6 +16,7 @@ from bigchaindb.web.schemas import HASH, StatusOf, problems
 from bigchaindb.web.state import ask, shared_of
 
 if TYPE_CHECKING:
+    from bigchaindb.model.block import Header
     from bigchaindb.node.node import Node
     from bigchaindb.node.queries import Queries
 
@@ -67,10 +68,16 @@ def _of_block(node: Node, queries: Queries, block_id: str) -> tuple[str, str | N
     return BLOCK_STATUS[verdict], next((reason for reason in reasons if reason), None)
 
 
-def check_block(node: Node, block_id: str) -> None:
-    """Raise the error for a block that is not there, if it is not."""
-    if node.view.headers([block_id])[block_id] is None:
+def check_block(node: Node, block_id: str) -> Header:
+    """Return the header of a block.
+
+    Raises:
+        ProblemError: it is not there.
+    """
+    header = node.view.headers([block_id])[block_id]
+    if header is None:
         raise unknown_block(block_id)
+    return header
 
 
 def unknown_block(block_id: str) -> ProblemError:

@@ -207,7 +207,7 @@ async def get_transaction(request: Request, transaction_id: Annotated[str, Path(
 
 @router.get("/transactions", responses={200: {"model": TransactionPage}, **problems()})
 async def list_transactions(request: Request, which: Annotated[ByPayload, Query()]) -> Response:
-    """List the valid transactions that carry a payload, in the order in which they were stored."""
+    """List the valid transactions that carry a payload, in the order in which they were found valid."""
     cursor = Cursor("payload", which.payload_hash)
     after = cursor.read(which.cursor)
     found = await ask(

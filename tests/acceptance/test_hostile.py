@@ -62,9 +62,7 @@ class Hostile:
 
     def put(self, block: Block, *transactions: Transaction) -> Block:
         """Store a block whose transactions never waited in the backlog."""
-        rows = [
-            NewTransaction(t.hash, t.id, t.text, spends=t.inputs, payload_hash=t.payload_hash) for t in transactions
-        ]
+        rows = [NewTransaction(t.hash, t.id, t.text, spends=t.inputs) for t in transactions]
         self.storage.append_backlog(rows, time.time())
         self.storage.drop_backlog(hashes=[row.hash for row in rows])
         self.storage.write_block(stored_block(block, [t.id for t in transactions]))

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
 from bigchaindb.exceptions import InvalidValue
 from bigchaindb.model.reference import OutputRef
 from bigchaindb.node import listing
-from bigchaindb.node.listing import Holding, Listing
-from bigchaindb.storage.records import NewTransaction, StoredBlock
+from bigchaindb.node.effects import effects
+from bigchaindb.node.listing import Holding, Listing, Page
+from bigchaindb.node.node import stored_block
+from bigchaindb.node.queries import Status
+from bigchaindb.node.view import cursor_register
+from bigchaindb.storage.memory import MemoryStorage
+from bigchaindb.storage.records import Effects, Lineage, NewOutput, Sighting, StoredBlock
 from tests.consensus.views import garbled
 from tests.ledgers import Ledger, key, public, ref, row
 
@@ -20,7 +25,6 @@ if TYPE_CHECKING:
 
     from bigchaindb.crypto import SigningKey
     from bigchaindb.model.transaction import Transaction
-    from bigchaindb.node.listing import Page
 
 ALICE, BOB = key("alice"), key("bob")
 PAYLOAD = {"kind": "boat"}
@@ -122,13 +126,32 @@ def _with_payload(ledger: Ledger, like: Transaction, start: str, after: str | No
 
 def test_an_index_that_lies_about_payloads_is_not_believed(ledger: Ledger) -> None:
     boat, car = ledger.create(ALICE, PAYLOAD), ledger.create(ALICE, {"kind": "car"})
-    ledger.settle(boat, car)
-    storage = ledger.first.storage
-    storage.append_backlog([NewTransaction("f" * 64, car.id, "junk", payload_hash=boat.payload_hash)], 0.0)
+    ledger.settle(car, boat)
+    ledger.first.storage.settle(Effects((), (), ((payload_hash(boat), car.id),)))
+    assert len(ledger.first.storage.with_payload_hash(payload_hash(boat), None, 9)) == 2
     assert whole(lambda after: lists(ledger).texts_with_payload(payload_hash(boat), after, 10)) == [boat.text]
 
 
-def test_one_that_was_signed_in_several_ways_is_on_a_page_once(ledger: Ledger) -> None:
+@each_limit
+def test_what_was_stored_early_and_decided_late_comes_late(ledger: Ledger, limit: int) -> None:
+    early, late = (ledger.create(owner, PAYLOAD) for owner in (ALICE, BOB))
+    ledger.write(early, late)
+    ledger.put_block(late)
+    while ledger.first.voter.step():
+        pass
+    assert ledger.statuses(early) == [Status.BACKLOG]
+
+    def read(after: str | None) -> Page[str]:
+        return lists(ledger).texts_with_payload(payload_hash(early), after, limit)
+
+    (cursor, text), *more = read(None).items
+    assert (text, more) == (late.text, [])
+    ledger.run()
+    assert whole(lambda after: read(after or cursor), limit) == [early.text]
+    assert whole(read, limit) == [late.text, early.text]
+
+
+def test_one_that_was_signed_in_several_ways_is_there_once(ledger: Ledger) -> None:
     boat = ledger.create(ALICE, PAYLOAD)
     ledger.first.storage.append_backlog([row(garbled(boat))], 0.0)
     ledger.settle(boat)
@@ -189,6 +212,142 @@ def test_what_others_have_decided_and_this_node_not_is_not_had() -> None:
     ledger.first.start()
     ledger.run()
     assert held(ledger, ALICE, spent=None) == [Holding(OutputRef(asset.id, 0), None)]
+
+
+@each_limit
+def test_what_is_spent_is_listed_as_it_was_spent(ledger: Ledger, limit: int) -> None:
+    made = creates(ledger, 4)
+    spends = [ledger.settle(ledger.transfer(ref(made[n]), ALICE, BOB)) for n in (3, 1)]
+    (name,) = public(ALICE)
+    read = partial(lists(ledger).holdings, name, spent=True, limit=limit)
+    gone = [Holding(ref(made[n]), spend.id) for n, spend in zip((3, 1), spends, strict=True)]
+    assert whole(lambda after: read(after=after), limit) == gone
+    last = read(after=None).items[-1][0]
+    spends.append(ledger.settle(ledger.transfer(ref(made[0]), ALICE, BOB)))
+    gone.append(Holding(ref(made[0]), spends[-1].id))
+    assert whole(lambda after: read(after=after or last), limit) == gone[min(limit, 2) :]
+    assert whole(lambda after: read(after=after), limit) == gone
+
+
+# --- in step with other members ----------------------------------------------------------------------------
+
+
+class Ahead:
+    """Another member has found a transfer of Alice's valid, and this node a later one, but not yet the first."""
+
+    def __init__(self) -> None:
+        self.ledger = Ledger()
+        made = creates(self.ledger, 2)
+        self.first, self.second = (self.ledger.transfer(ref(t), ALICE, BOB, PAYLOAD) for t in made)
+        self.member = self.ledger.first
+        self.member.storage.settle(effects(self.member.node, [self.first]))
+        self.ledger.settle(self.second)
+        self.member.stop()
+        self.block = self.ledger.block(self.first)
+        self.stored = self.ledger.put(self.block, self.first)
+
+    def lists(self) -> list[list[Any]]:
+        found = lists(self.ledger)
+        alice, bob = public([ALICE, BOB])
+        reads: list[Callable[[str | None], Page[Any]]] = [
+            lambda after: found.texts_with_payload(payload_hash(self.first), after, 2),
+            lambda after: found.holdings(alice, spent=True, after=after, limit=1),
+            lambda after: found.holdings(bob, spent=None, after=after, limit=1),
+            lambda after: found.holdings(bob, spent=False, after=after, limit=1),
+        ]
+        return [whole(read) for read in reads]
+
+
+@pytest.mark.parametrize("is_noted", [False, True])
+def test_a_list_ends_before_what_others_have_decided_and_this_node_not(*, is_noted: bool) -> None:
+    ahead = Ahead()
+    made = ahead.lists()[0]
+    if is_noted:
+        ahead.member.voter._noting.note_new(ahead.ledger.clock.now)
+    assert [len(found) for found in ahead.lists()] == [2, 0, 0, 0]
+    ahead.member.start()
+    ahead.ledger.run()
+    both = [ahead.first, ahead.second]
+    held_now = [Holding(ref(t), None) for t in both]
+    gone = [Holding(t.inputs[0], t.id) for t in both]
+    assert ahead.lists() == [[*made, *(t.text for t in both)], gone, held_now, held_now]
+
+
+def test_a_list_ends_before_what_this_node_cannot_decide_yet() -> None:
+    ahead = Ahead()
+    storage, me = ahead.member.storage, ahead.member.me
+    storage.sight(me, [Sighting(ahead.stored.key, ahead.block.id, ahead.ledger.clock.now, checked=False)])
+    register = cursor_register(me)
+    last = storage.blocks_after(None, 100)[-1][0]
+    assert storage.swap_register(register, storage.registers([register])[register], last)
+    assert [len(found) for found in ahead.lists()] == [2, 0, 0, 0]
+
+
+def test_what_is_decided_while_a_list_is_read_is_not_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    ahead = Ahead()
+    valid = ahead.member.queries.valid
+
+    def then_decide(ids: Sequence[str]) -> list[str]:
+        found = valid(ids)
+        if not ahead.member.is_running:
+            ahead.member.start()
+            ahead.ledger.run()
+        return found
+
+    queries = ahead.member.queries
+    monkeypatch.setattr(queries, "valid", then_decide)
+    (bob,) = public(BOB)
+    found = Listing(ahead.member.node, queries)
+    assert found.holdings(bob, spent=None, after=None, limit=1) == Page((), None)
+    assert [item.ref for _, item in found.holdings(bob, spent=None, after=None, limit=1).items] == [ref(ahead.first)]
+
+
+def test_junk_in_an_index_ends_no_list(ledger: Ledger) -> None:
+    """What stands in no block, or in one that was decided invalid, never comes."""
+    bad = garbled(ledger.create(ALICE, PAYLOAD))
+    ledger.put_block(bad)
+    ledger.run()
+    nowhere = OutputRef("f" * 64, 0)
+    for junk in (nowhere, ref(bad)):
+        held_by = (NewOutput(junk, tuple(public(ALICE)), Lineage(junk.txid, 1)),)
+        ledger.first.storage.settle(Effects(held_by, (), ((payload_hash(bad), junk.txid),)))
+    made = ledger.settle(ledger.create(ALICE, PAYLOAD))
+    assert held(ledger, ALICE, spent=False) == [Holding(ref(made), None)]
+    assert whole(lambda after: lists(ledger).texts_with_payload(payload_hash(made), after, 10)) == [made.text]
+
+
+# --- places that are not firm ------------------------------------------------------------------------------
+
+
+class Slow(MemoryStorage):
+    """Something may still be filed before the places of all that is held, but of the first."""
+
+    firm = 2
+
+    def is_firm(self, cursor: str) -> bool:
+        return int(cursor) <= self.firm
+
+
+@pytest.mark.parametrize(
+    ("firm", "limit", "lengths"),
+    [(9, 3, [3, 2]), (4, 3, [3, 2]), (3, 3, [2, 3]), (3, 5, [5]), (3, 1, [1] * 5), (3, 2, [2, 2, 1]), (1, 3, [3, 2])],
+)
+def test_a_page_ends_where_nothing_can_come_before_its_end(
+    monkeypatch: pytest.MonkeyPatch, firm: int, limit: int, lengths: list[int]
+) -> None:
+    monkeypatch.setattr(listing, "_LEAST_READ", 100)
+    monkeypatch.setattr(Slow, "firm", firm)
+    ledger = Ledger(connect=Slow)
+    made = creates(ledger, 5)
+    (name,) = public(ALICE)
+    pages: list[list[OutputRef]] = []
+    after: str | None = None
+    while not pages or after is not None:
+        page = lists(ledger).holdings(name, spent=None, after=after, limit=limit)
+        pages.append([holding.ref for _, holding in page.items])
+        after = page.next
+    assert [len(page) for page in pages] == lengths
+    assert [found for page in pages for found in page] == [ref(t) for t in made]
 
 
 def test_a_stranger_has_nothing(ledger: Ledger) -> None:
@@ -268,6 +427,23 @@ def test_the_blocks_of_a_transaction_are_told_with_their_verdicts(ledger: Ledger
         assert with_transaction(ledger, asset.id, [None], limit=limit) == []
     assert with_transaction(ledger, ref(ledger.create(BOB, {"other": 1})).txid) == []
     assert with_transaction(ledger, ledger.genesis.transaction.id) == [(ledger.id, True)]
+
+
+def test_the_blocks_of_a_transaction_that_are_decided_are_told_as_they_were_decided(ledger: Ledger) -> None:
+    asset = ledger.create(ALICE)
+    bad = [garbled(ledger.create(BOB, {"n": n})) for n in range(2)]
+    early = ledger.block(asset, bad[0])
+    ledger.first.storage.write_block(stored_block(early, [asset.id, bad[0].id]))  # without its contents
+    ledger.run(seconds=1)
+    late = ledger.put_block(asset, bad[1])
+    ledger.run()
+    read = partial(lists(ledger).blocks_with, asset.id, verdicts=[False], limit=10)
+    ((cursor, entry),) = read(after=None).items
+    assert entry.id == late.id
+    ledger.put(early, asset, bad[0])
+    ledger.run(seconds=10)
+    assert [entry.id for _, entry in read(after=cursor).items] == [early.id]
+    assert with_transaction(ledger, asset.id, [False], limit=1) == [(late.id, False), (early.id, False)]
 
 
 def with_transaction(

@@ -238,12 +238,14 @@ def test_stored_blocks_are_indexed_as_they_are(ledger: Ledger) -> None:
     assert (kept.transactions, kept.transaction_ids) == ((asset.hash,), (asset.id,))
 
 
-def test_a_new_transaction_is_indexed_by_what_it_spends_and_carries(ledger: Ledger) -> None:
+def test_a_transaction_is_indexed_by_what_it_spends_when_new_and_by_what_it_carries_when_valid(ledger: Ledger) -> None:
     asset = ledger.settle(ledger.create(ALICE))
     spend = ledger.transfer(ref(asset), ALICE, BOB, {"to": "bob"})
     ledger.write(spend)
     assert ledger.first.storage.spenders([ref(asset)]) == {ref(asset): [spend.id]}
     assert spend.payload_hash is not None
+    assert ledger.first.storage.with_payload_hash(spend.payload_hash, None, 9) == []
+    ledger.run()
     assert [txid for _, txid in ledger.first.storage.with_payload_hash(spend.payload_hash, None, 9)] == [spend.id]
     assert NewTransaction("x", "y", "z").spends == ()
 

@@ -16,7 +16,7 @@ from bigchaindb.node import queries
 from bigchaindb.node.node import stored_block
 from bigchaindb.node.queries import Status
 from bigchaindb.storage.memory import MemoryStorage
-from bigchaindb.storage.records import NewTransaction, RejectionRow, VoteRow
+from bigchaindb.storage.records import Effects, NewTransaction, RejectionRow, VoteRow
 from tests.consensus.views import garbled
 from tests.ledgers import Ledger, Member, key, public, ref, row
 
@@ -184,7 +184,8 @@ def test_transactions_are_found_by_what_they_carry_oldest_first(
 
 def test_an_index_that_lies_about_payloads_is_not_believed(ledger: Ledger) -> None:
     asset = ledger.settle(ledger.create(ALICE, {"kind": "boat"}))
-    ledger.database.contents.payloads["f" * 64] = [asset.id]
+    ledger.first.storage.settle(Effects((), (), (("f" * 64, asset.id),)))
+    assert [txid for _, txid in ledger.first.storage.with_payload_hash("f" * 64, None, 9)] == [asset.id]
     assert ledger.first.queries.with_payload_hash("f" * 64) == []
 
 

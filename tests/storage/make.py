@@ -35,7 +35,6 @@ def transaction(
     name: str,
     *,
     spends: Sequence[OutputRef] = (),
-    payload: str | None = None,
     text: str = "",
     tag: bytes = b"",
 ) -> NewTransaction:
@@ -46,7 +45,6 @@ def transaction(
         text=f'{{"transaction": "{name}", "signed": "{text}"}}',
         tag=tag,
         spends=tuple(spends),
-        payload_hash=None if payload is None else digest(payload),
     )
 
 
@@ -97,13 +95,16 @@ def effects(
     *outputs: tuple[OutputRef, Sequence[str]],
     spent: Sequence[tuple[OutputRef, str]] = (),
     lineages: Mapping[OutputRef, Lineage] | None = None,
+    payloads: Sequence[tuple[str, str]] = (),
 ) -> Effects:
     """What valid transactions do: new outputs with their owners, and spent ones with the names of their spenders.
 
+    Payloads are those of the transactions that have them, both by name.
     Outputs without a lineage hold an asset that they began.
     """
     held = lineages or {}
     return Effects(
         outputs=tuple(NewOutput(ref, tuple(owners), held.get(ref, Lineage(ref.txid, 1))) for ref, owners in outputs),
         spent=tuple((ref, digest(spender)) for ref, spender in spent),
+        payloads=tuple((digest(payload), digest(carrier)) for payload, carrier in payloads),
     )

@@ -128,7 +128,7 @@ def test_dropping_is_harmless_for_what_does_not_wait(storage: Storage) -> None:
 
 
 def test_what_is_dropped_stays_stored_and_may_wait_again(storage: Storage) -> None:
-    new = transaction("a", spends=[output("x")], payload="p")
+    new = transaction("a", spends=[output("x")])
     storage.append_backlog([new, transaction("b")], 1.0)
     storage.drop_backlog(hashes=[new.hash])
     assert storage.contents([new.hash]) == {new.hash: stored(new)}
@@ -196,21 +196,3 @@ def test_a_spender_with_two_texts_is_one_spender(storage: Storage) -> None:
     for text in ("1", "2"):
         storage.append_backlog([transaction("a", text=text, spends=[output("x")])], 1.0)
     assert storage.spenders([output("x")]) == {output("x"): [digest("a")]}
-
-
-def test_transactions_are_found_by_their_payload_oldest_first(storage: Storage) -> None:
-    storage.append_backlog([transaction(name, payload="p") for name in "cab"], 1.0)
-    storage.append_backlog([transaction("d", payload="q"), transaction("e")], 1.0)
-    found = storage.with_payload_hash(digest("p"), None, 10)
-    assert [id_ for _, id_ in found] == [digest(name) for name in "cab"]
-    assert [id_ for _, id_ in storage.with_payload_hash(digest("p"), None, 1)] == [digest("c")]
-    assert storage.with_payload_hash(digest("p"), found[0][0], 10) == found[1:]
-    assert storage.with_payload_hash(digest("p"), found[-1][0], 10) == []
-    assert storage.with_payload_hash(digest("p"), None, -1) == []
-    assert storage.with_payload_hash(digest("r"), None, 10) == []
-
-
-def test_a_transaction_with_two_texts_is_found_by_its_payload_once(storage: Storage) -> None:
-    for text in ("1", "2"):
-        storage.append_backlog([transaction("a", text=text, payload="p")], 1.0)
-    assert [id_ for _, id_ in storage.with_payload_hash(digest("p"), None, 10)] == [digest("a")]

@@ -271,6 +271,68 @@ def test_many_are_settled_in_one_call(storage: Storage) -> None:
     assert [ref for ref, _ in held(storage, ALICE, spent=False)] == many[1::2]
 
 
+def test_what_is_spent_is_listed_in_the_order_in_which_it_was_spent(storage: Storage) -> None:
+    names = "abcdef"
+    storage.settle(effects(*[(output(name), [ALICE, BOB]) for name in names]))
+    for spent, spender in (("e", "x"), ("bf", "y"), ("ca", "z")):
+        gone = effects((output(spender), [BOB]), spent=[(output(name), spender) for name in spent])
+        for _ in range(2):
+            storage.settle(gone)
+    wanted = [("e", "x"), ("b", "y"), ("f", "y"), ("a", "z"), ("c", "z")]
+    for owner in (ALICE, BOB):
+        assert held(storage, owner, spent=True) == [(output(name), digest(spender)) for name, spender in wanted]
+        rows = storage.outputs_of(owner, spent=True, after=None, limit=10)
+        for place, row in enumerate(rows, start=1):
+            assert storage.outputs_of(owner, spent=True, after=row.cursor, limit=10) == rows[place:]
+            assert storage.outputs_of(owner, spent=True, after=row.cursor, limit=1) == rows[place : place + 1]
+    assert [ref for ref, _ in held(storage, ALICE)] == [output(name) for name in names]
+
+
+def test_an_old_output_that_is_spent_late_is_behind_the_cursors_of_what_is_spent(storage: Storage) -> None:
+    storage.settle(effects((output("old"), [ALICE]), (output("new"), [ALICE])))
+    storage.settle(effects((output("x"), [BOB]), spent=[(output("new"), "x")]))
+    (last,) = storage.outputs_of(ALICE, spent=True, after=None, limit=10)
+    storage.settle(effects((output("y"), [BOB]), spent=[(output("old"), "y")]))
+    (late,) = storage.outputs_of(ALICE, spent=True, after=last.cursor, limit=10)
+    assert (late.ref, late.spent_by) == (output("old"), digest("y"))
+
+
+# --- payloads ----------------------------------------------------------------------------------------------
+
+
+def carrying(storage: Storage, payload: str, after: str | None = None, limit: int = 10) -> list[str]:
+    return [id_ for _, id_ in storage.with_payload_hash(digest(payload), after, limit)]
+
+
+def test_what_carries_a_payload_is_found_in_the_order_in_which_it_was_settled(storage: Storage, other: Storage) -> None:
+    storage.append_backlog([transaction(name) for name in "abc"], 1.0)
+    assert carrying(storage, "p") == []
+    steps = [
+        effects((output("c"), [ALICE]), (output("c", 1), []), payloads=[("p", "c")]),
+        effects((output("d"), [ALICE]), (output("e"), []), payloads=[("q", "d")]),
+        effects((output("a"), []), (output("b"), [BOB]), payloads=[("p", "a"), ("p", "b")]),
+    ]
+    for step in steps:
+        for each in (storage, other):
+            each.settle(step)
+    found = storage.with_payload_hash(digest("p"), None, 10)
+    assert [id_ for _, id_ in found] == [digest(name) for name in "cab"]
+    assert carrying(other, "q") == [digest("d")]
+    for place, (cursor, _) in enumerate(found, start=1):
+        assert carrying(storage, "p", cursor) == [digest(name) for name in "cab"[place:]]
+    assert carrying(storage, "p", limit=1) == [digest("c")]
+    assert carrying(storage, "p", limit=-1) == carrying(storage, "r") == []
+
+
+def test_what_is_settled_later_is_behind_all_cursors(storage: Storage) -> None:
+    storage.append_backlog([transaction("early"), transaction("late")], 1.0)
+    storage.settle(effects((output("late"), []), payloads=[("p", "late")]))
+    ((cursor, _),) = storage.with_payload_hash(digest("p"), None, 10)
+    storage.settle(effects((output("early"), []), payloads=[("p", "early")]))
+    assert carrying(storage, "p", cursor) == [digest("early")]
+    assert carrying(storage, "p") == [digest("late"), digest("early")]
+
+
 # --- assets ------------------------------------------------------------------------------------------------
 
 

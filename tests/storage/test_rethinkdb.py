@@ -326,7 +326,7 @@ class Writer:
         with closing(self._storage) as storage:
             while not self.stop.is_set():
                 name = f"{self.number} {turn}"
-                new = transaction(name, spends=[output(name)], payload=name)
+                new = transaction(name, spends=[output(name)])
                 try:
                     storage.append_backlog([new], 1.0)
                     storage.write_block(block(name, new))
@@ -369,7 +369,7 @@ def test_what_was_acknowledged_survives_a_kill_and_everybody_goes_on_by_themselv
 
     names = [f"{writer.number} {turn}" for writer in writers for turn in writer.acknowledged]
     with closing(RethinkStorage(server, create=False)) as storage:
-        news = {name: transaction(name, spends=[output(name)], payload=name) for name in names}
+        news = {name: transaction(name, spends=[output(name)]) for name in names}
         assert storage.contents([new.hash for new in news.values()]).keys() == {new.hash for new in news.values()}
         assert storage.waiting([new.id for new in news.values()]).keys() == {new.id for new in news.values()}
         assert storage.spenders([output(name) for name in names]) == {output(name): [digest(name)] for name in names}

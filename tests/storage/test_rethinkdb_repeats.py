@@ -13,9 +13,9 @@ from bigchaindb.storage.memory import MemoryStorage
 from bigchaindb.storage.records import Effects, NewOutput
 from bigchaindb.storage.rethinkdb import RethinkStorage
 from tests.rethink import empty
-from tests.storage.make import decision, rejection, sighting, vote
+from tests.storage.make import decision, digest, rejection, sighting, vote
 from tests.storage.test_rethinkdb import in_no_order
-from tests.storage.test_twins import BLOCKS, LINEAGES, OUTPUTS, OWNERS, SPENDERS, TRANSACTIONS, everything
+from tests.storage.test_twins import BLOCKS, LINEAGES, OUTPUTS, OWNERS, PAYLOADS, SPENDERS, TRANSACTIONS, everything
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,11 +33,12 @@ def settled(count: int) -> Effects:
     return Effects(
         tuple(NewOutput(ref, OWNERS[ref], LINEAGES[ref]) for ref in OUTPUTS[: 2 * count]),
         tuple((ref, SPENDERS[ref]) for ref in OUTPUTS[: 2 * (count - 1)]),
+        PAYLOADS[:count],
     )
 
 
 STEPS: list[Step] = [
-    ("create_genesis", (BLOCKS[0], TRANSACTIONS[0]), {}),
+    ("create_genesis", (BLOCKS[0], TRANSACTIONS[0], digest("p")), {}),
     ("append_backlog", (TRANSACTIONS[:5], 1.0), {}),
     ("append_backlog", (TRANSACTIONS[3:9], 2.0), {}),
     ("write_block", (BLOCKS[2],), {}),

@@ -175,14 +175,14 @@ def test_somebody_elses_tables_are_left_alone(new_ledger: Server) -> None:
     assert admin(new_ledger, r.table_list()) == ["bigchain"]
 
 
-@pytest.mark.parametrize("version", [0, 2, "3", None])
+@pytest.mark.parametrize("version", [0, 3, "4", None])
 def test_a_ledger_of_another_format_is_left_alone(ledger: Server, version: object) -> None:
     mark = r.table("registers").get("format")
     admin(ledger, mark.update({"version": version}))
     try:
-        assert f"the ledger has format {version!r}; this release knows 3" in refused(ledger)
+        assert f"the ledger has format {version!r}; this release knows 4" in refused(ledger)
     finally:
-        admin(ledger, mark.update({"version": 3}))
+        admin(ledger, mark.update({"version": 4}))
 
 
 def test_a_ledger_of_another_format_is_not_completed(ledger: Server) -> None:
@@ -190,10 +190,10 @@ def test_a_ledger_of_another_format_is_not_completed(ledger: Server) -> None:
     admin(ledger, mark.update({"version": 2}))
     admin(ledger, r.table_drop("holdings"))
     try:
-        assert "the ledger has format 2; this release knows 3" in refused(ledger)
+        assert "the ledger has format 2; this release knows 4" in refused(ledger)
         assert "holdings" not in admin(ledger, r.table_list())
     finally:
-        admin(ledger, mark.update({"version": 3}))
+        admin(ledger, mark.update({"version": 4}))
         open_(ledger, create=True)
 
 

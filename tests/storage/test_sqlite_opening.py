@@ -33,7 +33,7 @@ MANY = 200
 
 def fill(storage: SqliteStorage) -> None:
     """Put something into every table."""
-    many = [transaction(str(each), spends=[output(str(each + 1), each % 3)], payload="p") for each in range(MANY)]
+    many = [transaction(str(each), spends=[output(str(each + 1), each % 3)]) for each in range(MANY)]
     written = block("A", *many)
     storage.create_genesis(block("G", many[0]), many[0])
     storage.append_backlog(many, 1.0)
@@ -42,7 +42,9 @@ def fill(storage: SqliteStorage) -> None:
     storage.place_votes([make_vote(written, "node")])
     storage.keep_evidence([make_vote(written, "node")])
     storage.append_decisions([decision(written, "node", 1)])
-    storage.settle(effects(*[(output(str(each)), [ALICE, BOB]) for each in range(MANY)], spent=[(output("1"), "2")]))
+    held = [(output(str(each)), [ALICE, BOB]) for each in range(MANY)]
+    carried = [("p", str(each)) for each in range(MANY)]
+    storage.settle(effects(*held, spent=[(output("1"), "2")], payloads=carried))
     storage.reject([rejection(many[0], "node")])
     storage.swap_register("name", None, "text")
 
@@ -203,8 +205,8 @@ def test_a_foreign_database_in_use_is_refused_and_left_as_it_is(tmp_path: Path) 
 
 def test_a_ledger_of_a_later_format_is_refused_and_left_as_it_is(ledger: Path) -> None:
     with closing(sqlite3.connect(ledger)) as connection:
-        connection.execute("PRAGMA user_version = 3")
-    assert "format 3" in refusal(ledger)
+        connection.execute("PRAGMA user_version = 4")
+    assert "format 4" in refusal(ledger)
 
 
 def test_a_place_where_nothing_can_be_made_is_refused(tmp_path: Path) -> None:

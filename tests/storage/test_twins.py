@@ -36,10 +36,11 @@ LINEAGES = {
 SPENDERS = {output(one, cid): digest(other) for one, other in pairwise([*NAMES, "later"]) for cid in (0, 1)}
 # What is indexed beside a text follows from its id, as in a ledger.
 TRANSACTIONS = [
-    transaction(name, text=text, spends=OUTPUTS[place : place + 2], payload="p" if place % 2 else None)
+    transaction(name, text=text, spends=OUTPUTS[place : place + 2])
     for place, name in enumerate(NAMES)
     for text in ("one", "two")
 ]
+PAYLOADS = tuple((digest("pq"[place % 2]), digest(name)) for place, name in enumerate(NAMES))
 BLOCKS = [
     block(name, *TRANSACTIONS[place : place + 3], forged=forged)
     for place, name in enumerate(NAMES)
@@ -62,6 +63,7 @@ some_effects = st.builds(
     lambda count, order: Effects(
         tuple(NewOutput(ref, OWNERS[ref], LINEAGES[ref]) for ref in order if ref in OUTPUTS[: 2 * count]),
         tuple((ref, SPENDERS[ref]) for ref in order if ref in OUTPUTS[: 2 * (count - 1)]),
+        PAYLOADS[:count],
     ),
     st.integers(1, len(NAMES)),
     st.permutations(OUTPUTS + OUTPUTS[:3]),
@@ -79,7 +81,7 @@ STEPS = st.lists(
         step("append_backlog", some_transactions, some_time),
         step("drop_backlog", ids=some_ids),
         step("drop_backlog", hashes=st.lists(st.sampled_from([each.hash for each in TRANSACTIONS]), max_size=2)),
-        step("create_genesis", some_block, st.sampled_from(TRANSACTIONS)),
+        step("create_genesis", some_block, st.sampled_from(TRANSACTIONS), st.sampled_from([None, digest("p")])),
         step("write_block", some_block),
         step("sight", some_node, some_sightings),
         step("place_votes", some_votes),

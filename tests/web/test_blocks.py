@@ -13,7 +13,7 @@ from bigchaindb.model.decision import Decision
 from bigchaindb.model.transaction import Transaction
 from bigchaindb.model.vote import Vote
 from bigchaindb.node.node import stored_block
-from bigchaindb.storage.records import NewTransaction
+from bigchaindb.storage.records import NewTransaction, VoteRow
 from tests.consensus.views import garbled
 from tests.ledgers import Ledger, key
 from tests.web.api import Api, problem
@@ -89,6 +89,31 @@ def test_votes_and_decisions_come_in_pages(limit: int) -> None:
             assert len(nodes) >= 2
             answer = client.get(f"http://{served.address}/api/v1/{what}", params={**params, "cursor": "AAAA"})
             assert problem(answer) == (400, "malformed", "cursor")
+
+
+def test_who_signs_late_is_behind_the_cursor_whatever_its_key() -> None:
+    ledger = Ledger(3)
+    late, *others = sorted(ledger.members, key=lambda member: member.me)
+    late.stop()
+    asset = ledger.settle(ledger.create(key("alice")))
+    block_id = ledger.home(asset).id
+    with Served(ledger) as served, httpx.Client(trust_env=False, timeout=HANG_SECONDS) as client:
+
+        def nodes(what: str, **params: str) -> tuple[list[str], Any]:
+            url = f"http://{served.address}/api/v1/{what}"
+            told = client.get(url, params={"block_id": block_id, **params}).json()
+            return [item["node_pubkey"] for item in told["items"]], told["next"]
+
+        begun = {what: nodes(what, limit="1") for what in ("votes", "decisions")}
+        assert {tuple(found) for found, _ in begun.values()} == {(others[0].me,)}
+        late.start()
+        ledger.run()
+        # It casts none on what is decided already, so this one was long on its way.
+        vote = ledger.vote(ledger.home(asset), late)
+        late.storage.place_votes([VoteRow(block_id, late.me, vote.text)])
+        for what, (_, cursor) in begun.items():
+            assert nodes(what, cursor=cursor) == ([late.me, others[1].me], None)
+            assert nodes(what) == ([member.me for member in (late, *others)], None)
 
 
 def test_a_block_without_its_contents_is_told_without(api: Api, assets: list[dict[str, Any]]) -> None:

@@ -40,6 +40,20 @@ def test_a_cursor_goes_on_when_the_list_has_grown_and_shrunk(api: Api) -> None:
     assert page["next"] is None
 
 
+def test_what_is_spent_late_is_behind_the_cursors_however_old_it_is(api: Api) -> None:
+    assets = [api.node.settle(api.node.create("alice", payload={"n": n})) for n in range(3)]
+    gone = {"public_key": public("alice"), "spent": "true"}
+    for asset in (assets[2], assets[1]):
+        api.node.settle(api.node.transfer(asset["id"], "alice", "bob"))
+    page = api.get("outputs", **gone, limit=1).json()
+    assert [item["txid"] for item in page["items"]] == [assets[2]["id"]]
+    api.node.settle(api.node.transfer(assets[0]["id"], "alice", "bob"))
+    rest = api.get("outputs", **gone, cursor=page["next"]).json()
+    assert [item["txid"] for item in rest["items"]] == [assets[1]["id"], assets[0]["id"]]
+    assert rest["next"] is None
+    assert [item["txid"] for item in whole(api, "outputs", **gone)] == [asset["id"] for asset in reversed(assets)]
+
+
 def test_a_stranger_has_nothing(api: Api) -> None:
     assert api.get("outputs", public_key=public("stranger")).json() == {"items": [], "next": None}
 

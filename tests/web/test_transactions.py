@@ -270,6 +270,23 @@ def test_when_the_backlog_is_full_nothing_more_is_taken_for_a_while(small: Api) 
     until(lambda: small.post("transactions", assets[3]).status_code == 202, HANG_SECONDS)
 
 
+def test_what_takes_no_room_is_answered_while_the_backlog_is_full(small: Api) -> None:
+    valid = small.node.settle(small.node.create("alice", payload={"n": "valid"}))
+    *waiting, more = (small.node.create("alice", payload={"n": n}) for n in range(4))
+    for tx in (*waiting, *waiting, valid):
+        assert small.post("transactions", tx).status_code == 202
+    assert problem(small.post("transactions", more)) == (429, "backlog_full", None)
+    assert small.post("transactions/batch", [*waiting, valid]).status_code == 202
+    assert problem(small.post("transactions/batch", [*waiting, more])) == (429, "backlog_full", None)
+    assert problem(small.post("transactions", {})) == (400, "malformed", "id")
+    # Signed in another way it would wait beside itself.
+    other = Transaction.from_dict(waiting[0])
+    storage = small.ledger.node.storage
+    storage.drop_backlog(hashes=[other.hash])
+    storage.append_backlog([NewTransaction("f" * 64, other.id, "signed otherwise")], 0.0)
+    assert problem(small.post("transactions", waiting[0])) == (429, "backlog_full", None)
+
+
 def test_a_batch_that_does_not_fit_is_not_taken_in_part(small: Api) -> None:
     first, *assets = (small.node.create("alice", payload={"n": n}) for n in range(4))
     assert small.post("transactions", first).status_code == 202
@@ -433,6 +450,10 @@ def test_a_batch_is_a_list(api: Api, body: str) -> None:
     assert problem(api.post_text("transactions/batch", body.encode("latin-1"))) == (400, "malformed", "document")
 
 
+def test_a_batch_of_nothing_is_told_so(api: Api) -> None:
+    assert api.post("transactions/batch", []).json()["message"] == "document: has no transactions"
+
+
 ALONE = {
     "a number that Python would not read": "9" * 5_000,
     "one within a document": f'{{"a": {"9" * 5_000}}}',
@@ -565,6 +586,24 @@ def test_transactions_are_listed_by_payload(api: Api, limit: int) -> None:
     payload_hash = assets[0]["transaction"]["data"]["hash"]
     assert whole(api, "transactions", payload_hash=payload_hash, limit=limit) == assets
     assert whole(api, "transactions", payload_hash=UNKNOWN) == []
+
+
+def test_what_was_stored_early_and_decided_late_is_behind_the_cursors(api: Api) -> None:
+    early, *others = (api.node.create(owner, payload={"kind": "boat"}) for owner in ("a", "b", "c"))
+    stored = Transaction.from_dict(early)
+    storage = api.ledger.node.storage
+    storage.append_backlog([NewTransaction(stored.hash, stored.id, stored.text)], 0.0)
+    storage.drop_backlog(hashes=[stored.hash])
+    api.node.settle(*others)
+    carrying = {"payload_hash": early["transaction"]["data"]["hash"]}
+    page = api.get("transactions", **carrying, limit=1).json()
+    assert page["items"] == others[:1]
+    api.node.settle(early)
+    assert api.get("transactions", **carrying, cursor=page["next"]).json() == {
+        "items": [others[1], early],
+        "next": None,
+    }
+    assert whole(api, "transactions", **carrying) == [*others, early]
 
 
 @pytest.mark.parametrize("limit", [1, 2, 1000])

@@ -220,7 +220,7 @@ class PayloadView:
     Attributes:
         hash: of the payload.
         payload: as JSON for people; None where it is too long.
-        transactions: valid ones that carry it, oldest first.
+        transactions: those that carry it, in the order in which they were found valid.
         cursor: where the next part begins, or None.
     """
 
@@ -231,12 +231,12 @@ class PayloadView:
 
 
 def payload_view(look: Look, payload_hash: str, after: str | None) -> PayloadView | None:
-    """Return a part of the transactions with a payload; None if nothing with it was ever written."""
+    """Return a part of the transactions with a payload; None if nothing valid is known to carry it."""
     found = look.node.storage.with_payload_hash(payload_hash, after, _PAGE + 1)
     page = found[:_PAGE]
     if not page and after is None:
         return None
-    ids = list(dict.fromkeys(txid for _, txid in page))
+    ids = [txid for _, txid in page]
     settled = look.chronicle.settled(ids)
     carriers = [
         settled[txid] for txid in ids if txid in settled and settled[txid].transaction.payload_hash == payload_hash

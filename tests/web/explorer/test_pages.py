@@ -11,6 +11,7 @@ import pytest
 from bigchaindb import cryptoconditions as cc
 from bigchaindb.model.building import create_transaction
 from bigchaindb.node import view
+from bigchaindb.node.effects import effects
 from bigchaindb.storage.records import VoteRow
 from bigchaindb.web.explorer import holdings, pages, records
 from tests.ledgers import Ledger, key, lock_with, public, ref, row
@@ -344,11 +345,17 @@ def test_no_link_of_what_is_not_valid_yet_leads_nowhere(ledger: Ledger, site: Si
     if is_built:
         ledger.first.builder.step()
     page = site.page(f"transactions/{asset.id}")
-    assert f"/explorer/payloads/{asset.payload_hash}" in page.links
+    assert str(asset.payload_hash) in page.text
     for link in page.links:
         if link.startswith("/explorer/"):
             site.page(link)
-    assert "None yet" in site.page(f"payloads/{asset.payload_hash}").text
+    site.page(f"payloads/{asset.payload_hash}", 404)
+
+
+def test_a_payload_that_only_others_have_found_valid_is_in_a_list_of_none(ledger: Ledger, site: Site) -> None:
+    asset = ledger.create(ALICE, {"kind": "car"})
+    ledger.first.storage.settle(effects(ledger.first.node, [asset]))
+    assert "None that this node has decided yet" in site.page(f"payloads/{asset.payload_hash}").text
 
 
 def test_payloads_are_listed_in_parts(ledger: Ledger, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
