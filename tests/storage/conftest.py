@@ -38,7 +38,13 @@ BACKENDS: dict[str, Callable[[pytest.FixtureRequest], Connect]] = {
 """What makes an empty database, and gives what connects to it."""
 
 
-@pytest.fixture(params=BACKENDS)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run what connects on every backend, or on those that its module names in `BACKENDS`."""
+    if "connect" in metafunc.fixturenames:
+        metafunc.parametrize("connect", getattr(metafunc.module, "BACKENDS", list(BACKENDS)), indirect=True)
+
+
+@pytest.fixture
 def connect(request: pytest.FixtureRequest) -> Iterator[Connect]:
     """Each call gives another connection to one and the same database."""
     connect_once = BACKENDS[request.param](request)

@@ -19,8 +19,6 @@ from bigchaindb.storage.rethinkdb_store import keep
 from tests.storage.make import block, digest, sighting, stored, transaction
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from bigchaindb.storage.rethinkdb_driver import Server
 
 HANG_SECONDS = 120.0
@@ -28,16 +26,7 @@ SECOND = 1_000_000  # in places
 NODE = "node"
 
 
-@pytest.fixture
-def storage(empty_ledger: Server) -> Iterator[RethinkStorage]:
-    with closing(RethinkStorage(empty_ledger, create=True)) as found:
-        yield found
-
-
-@pytest.fixture
-def other(empty_ledger: Server, storage: RethinkStorage) -> Iterator[RethinkStorage]:  # noqa: ARG001
-    with closing(RethinkStorage(empty_ledger, create=False)) as found:
-        yield found
+BACKENDS = ["rethinkdb"]
 
 
 def names(storage: RethinkStorage, after: str | None, limit: int = 100) -> tuple[list[str], str | None]:

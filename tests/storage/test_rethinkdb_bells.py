@@ -23,16 +23,7 @@ if TYPE_CHECKING:
 HANG_SECONDS = 60.0
 
 
-@pytest.fixture
-def storage(empty_ledger: Server) -> Iterator[RethinkStorage]:
-    with closing(RethinkStorage(empty_ledger, create=True)) as found:
-        yield found
-
-
-@pytest.fixture
-def other(empty_ledger: Server, storage: RethinkStorage) -> Iterator[RethinkStorage]:  # noqa: ARG001
-    with closing(RethinkStorage(empty_ledger, create=False)) as found:
-        yield found
+BACKENDS = ["rethinkdb"]
 
 
 def listen(storage: RethinkStorage) -> None:

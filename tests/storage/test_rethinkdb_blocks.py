@@ -17,8 +17,6 @@ from bigchaindb.storage.rethinkdb_rows import block_row
 from tests.storage.make import block, sighting, transaction
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from bigchaindb.storage.records import StoredBlock
     from bigchaindb.storage.rethinkdb_driver import Server
 
@@ -27,16 +25,7 @@ WRITERS = 4
 BLOCKS_EACH = 12
 
 
-@pytest.fixture
-def storage(empty_ledger: Server) -> Iterator[RethinkStorage]:
-    with closing(RethinkStorage(empty_ledger, create=True)) as found:
-        yield found
-
-
-@pytest.fixture
-def other(empty_ledger: Server, storage: RethinkStorage) -> Iterator[RethinkStorage]:  # noqa: ARG001
-    with closing(RethinkStorage(empty_ledger, create=False)) as found:
-        yield found
+BACKENDS = ["rethinkdb"]
 
 
 def admin(storage: RethinkStorage, query: object) -> None:

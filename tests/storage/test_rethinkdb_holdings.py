@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,7 +14,7 @@ from bigchaindb.storage.rethinkdb_places import PER_MILLISECOND, PLACE_DIGITS
 from tests.storage.make import ALICE, BOB, digest, effects, output
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from bigchaindb.model.reference import OutputRef
     from bigchaindb.storage.records import Effects, OutputRow
@@ -30,16 +29,7 @@ SOLD = effects(
 SPENT = [(output("made", cid), digest("sold")) for cid in range(25)]
 
 
-@pytest.fixture
-def storage(empty_ledger: Server) -> Iterator[RethinkStorage]:
-    with closing(RethinkStorage(empty_ledger, create=True)) as found:
-        yield found
-
-
-@pytest.fixture
-def other(empty_ledger: Server, storage: RethinkStorage) -> Iterator[RethinkStorage]:  # noqa: ARG001
-    with closing(RethinkStorage(empty_ledger, create=False)) as found:
-        yield found
+BACKENDS = ["rethinkdb"]
 
 
 def rows_of(storage: RethinkStorage, owner: str, *, spent: bool | None = None, limit: int = 7) -> list[OutputRow]:
