@@ -17,6 +17,7 @@ from bigchaindb.node.evidence import misdeeds
 from bigchaindb.node.journal import MemoryJournal
 from bigchaindb.node.membership import check_may_change
 from bigchaindb.node.node import Node
+from bigchaindb.node.queries import Queries
 from bigchaindb.pipeline.builder import Builder
 from bigchaindb.pipeline.voter import Voter
 from tests.simulation.storage import SimulatedStorage
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from bigchaindb.crypto import SigningKey
     from bigchaindb.exceptions import TransactionError
+    from bigchaindb.model.reference import OutputRef
     from bigchaindb.model.transaction import Transaction
     from bigchaindb.node.evidence import Misdeed
     from tests.simulation.world import World
@@ -125,6 +127,10 @@ class Process:
     def accused(self) -> set[str]:
         """Say who has done what honest nodes never do, as far as this node can tell."""
         return {misdeed.node for misdeed in self._answer(self._misdeeds) or []}
+
+    def unspent(self, owner: str) -> list[OutputRef]:
+        """Say what an owner could spend now."""
+        return self._answer(lambda: Queries(self._open_writer()).unspent(owner)) or []
 
     def _misdeeds(self) -> list[Misdeed]:
         return misdeeds(self._open_writer())

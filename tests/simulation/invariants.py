@@ -23,13 +23,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 from bigchaindb import canonical
 from bigchaindb.exceptions import BlockError
+from bigchaindb.model.block import Block
+from bigchaindb.model.decision import Decision
 from bigchaindb.model.genesis import Quorum
+from bigchaindb.model.merkle import leaf_hash, merkle_root
 from bigchaindb.model.reference import OutputRef
 from bigchaindb.model.vote import Vote
 from tests.simulation.violation import Violation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from bigchaindb.storage.records import DecisionRow, RejectionRow, StoredBlock
     from tests.simulation.actors import Member
@@ -49,6 +52,7 @@ class Invariants:
         self._world = world
         self._contents = world.database.contents
         self._votes: dict[tuple[str, str], Vote] = {}
+        self._followers: dict[tuple[str, str], str] = {}
         self._yes: dict[str, dict[OutputRef, list[tuple[str, str]]]] = defaultdict(lambda: defaultdict(list))
         self._used: dict[str, int] = {}
         self._logs: dict[str, list[DecisionRow]] = defaultdict(list)
@@ -56,7 +60,9 @@ class Invariants:
         self._decided: dict[str, dict[str, bool]] = defaultdict(dict)
         self._spenders: dict[OutputRef, str] = {}
         self._valid: dict[str, set[str]] = defaultdict(lambda: {world.genesis.transaction.id})
+        self._homes: dict[str, dict[str, dict[str, int]]] = defaultdict(lambda: defaultdict(dict))
         self._rejected: dict[str, set[str]] = defaultdict(set)
+        self._blocks: dict[str, StoredBlock] = {}
         self._headers: dict[str, dict[str, Any]] = {}
         self._open: dict[str, Signed] = {}
         self._seen_signed = 0
@@ -68,18 +74,47 @@ class Invariants:
     # --- blocks ----------------------------------------------------------------------------------------------
 
     def _block(self, block_id: str) -> StoredBlock:
-        """The stored block that an honest node checked."""
+        """The stored block that an honest node checked, if it is what the node has to make sure of."""
+        if block_id not in self._blocks:
+            self._blocks[block_id] = self._checked(block_id)
+        return self._blocks[block_id]
+
+    def _checked(self, block_id: str) -> StoredBlock:
+        """Find a block that was voted on or decided; whoever did that has checked it."""
         for stored in self._contents.blocks.values():
             if stored.id == block_id and any(
                 stored.key in notes and notes[stored.key].checked for notes in self._contents.sightings.values()
             ):
-                return stored
-        raise Violation(f"block {block_id} was voted on or decided, but no honest node has checked it")
+                break
+        else:
+            raise Violation(f"block {block_id} was voted on or decided, but no honest node has checked it")
+        block = Block.from_text(stored.text)
+        found = [self._contents.transactions.get(text_hash) for text_hash in block.transactions]
+        leaves = [leaf_hash(item.text.encode()) for item in found if item]
+        if not block.header.is_signed(block.signature) or block.header.node not in block.header.voters:
+            raise Violation(f"block {block_id} was voted on or decided, but is not by one of its voters")
+        if block.header.ledger != self._world.genesis.block.id:
+            raise Violation(f"block {block_id} was voted on or decided, but is another ledger's")
+        if merkle_root(leaves).hex() != block.header.transactions_root or [item.id for item in found if item] != list(
+            stored.transaction_ids
+        ):
+            raise Violation(f"block {block_id} was voted on or decided, but its contents are not those of its root")
+        return stored
 
     def _header(self, block_id: str) -> dict[str, Any]:
         if block_id not in self._headers:
             self._headers[block_id] = canonical.parse_trusted(self._block(block_id).text)["block"]
         return self._headers[block_id]
+
+    def _check_sound(self, block_id: str, who: str) -> None:
+        """Check that nothing in a block that somebody calls valid is forged, or comes too late."""
+        timestamp = float(self._header(block_id)["timestamp"])
+        for text_hash in self._block(block_id).transactions:
+            signed = self._world.clients.signed.get(text_hash)
+            if text_hash in self._world.forgeries:
+                raise Violation(f"{who} block {block_id} valid, with a forgery: {self._world.forgeries[text_hash]}")
+            if signed and signed.deadline is not None and timestamp > signed.deadline:
+                raise Violation(f"{who} block {block_id} valid, after the deadline of {signed.transaction.id}")
 
     def _spends(self, block_id: str) -> list[tuple[str, OutputRef]]:
         """(transaction id, output spent) of all transactions in a block, in order."""
@@ -105,6 +140,9 @@ class Invariants:
         if vote is None:
             return
         self._votes[block_id, node] = vote
+        other = self._followers.setdefault((node, vote.previous_block), block_id)
+        if other != block_id:
+            raise Violation(f"the votes of {node} on {block_id} and {other} follow the same one")
         voters = tuple(self._header(block_id)["voters"])
         if voters not in self._world.federations:
             raise Violation(f"{node} voted on block {block_id}, whose electorate is no federation")
@@ -117,7 +155,17 @@ class Invariants:
         else:
             self._check_no(vote)
 
+    def _generation(self, node: str) -> int:
+        """How often a node has cast something; what it casts at once has the same number."""
+        return int(canonical.parse_trusted(self._contents.registers[f"head/{node}"])["generation"])
+
     def _check_yes(self, vote: Vote) -> None:
+        self._check_sound(vote.block_id, f"{vote.node} voted")
+        voters = self._header(vote.block_id)["voters"]
+        for txid in self._block(vote.block_id).transaction_ids:
+            for home, since in self._homes[vote.node].get(txid, {}).items():
+                if self._header(home)["voters"] == voters and since < self._generation(vote.node):
+                    raise Violation(f"{vote.node} voted valid on {vote.block_id}, but {txid} is valid in {home}")
         for txid, ref in self._spends(vote.block_id):
             for block_id, other in self._yes[vote.node][ref]:
                 if other != txid and self._decided[vote.node].get(block_id) is not False:
@@ -146,8 +194,25 @@ class Invariants:
         log, stored = self._logs[member.me], self._contents.decisions.get(member.me, {})
         while len(log) + 1 in stored:
             row = stored[len(log) + 1]
+            self._check_link(member, row, log)
             self._check_decision(member, row)
             log.append(row)
+
+    def _check_link(self, member: Member, row: DecisionRow, log: Sequence[DecisionRow]) -> None:
+        """Check that a decision is signed, and follows the one before; and what is told beside it."""
+        decision = Decision.from_text(row.text)
+        before = Decision.from_text(log[-1].text).hash if log else None
+        said = (decision.node, decision.ledger, decision.sequence, decision.block_id, decision.verdict == "valid")
+        if said != (member.me, self._world.genesis.block.id, row.sequence, row.block_id, row.verdict):
+            raise Violation(f"decision {row.sequence} of {member.me} is not what its signature says")
+        if decision.previous != before or row.sequence != len(log) + 1:
+            raise Violation(f"decision {row.sequence} of {member.me} does not follow the one before")
+        header, last = self._header(row.block_id), log[-1] if log else None
+        count = (last.valid_transactions if last else 0) + row.verdict * header["transaction_count"]
+        times = [last.newest_time if last else self._world.genesis.block.header.timestamp]
+        newest = max([*times, header["timestamp"]] if row.verdict else times, key=float)
+        if (row.valid_transactions, row.newest_time) != (count, newest):
+            raise Violation(f"decision {row.sequence} of {member.me} miscounts what is valid")
 
     def _check_decision(self, member: Member, row: DecisionRow) -> None:
         if row.block_id in self._decided[member.me]:
@@ -164,7 +229,9 @@ class Invariants:
             return
         if float(header["timestamp"]) > self._world.latest_clock() + _MAX_AHEAD_SECONDS:
             raise Violation(f"block {row.block_id} is valid, and dated {header['timestamp']}")
+        self._check_sound(row.block_id, f"{member.me} decided")
         self._check_spends(member, row.block_id)
+        self._check_holdings(row.block_id)
 
     def _check_spends(self, member: Member, block_id: str) -> None:
         known = self._valid[member.me]
@@ -176,6 +243,21 @@ class Invariants:
                 if ref.txid not in known:
                     raise Violation(f"{member.me} decided {txid} before its input {ref.txid}")
             known.add(txid)
+            self._homes[member.me][txid][block_id] = self._generation(member.me)
+
+    def _check_holdings(self, block_id: str) -> None:
+        """Check that whoever sees that a block is valid finds what it made, and what it spent spent."""
+        for text_hash in self._block(block_id).transactions:
+            document = canonical.parse_trusted(self._contents.transactions[text_hash].text)
+            for output in document["transaction"]["conditions"]:
+                ref = OutputRef(document["id"], output["cid"])
+                if any(ref not in self._contents.holdings.get(owner, {}) for owner in output["new_owners"]):
+                    raise Violation(f"output {ref} is valid, and not among what its owners hold")
+        for txid, ref in self._spends(block_id):
+            if self._contents.spent.get(ref) != txid:
+                raise Violation(
+                    f"output {ref} is spent by {txid}, and shown as spent by {self._contents.spent.get(ref)}"
+                )
 
     def _count(self, block_id: str, voters: Iterable[str]) -> bool | None:
         """What the votes in their places say."""
@@ -236,6 +318,10 @@ class Invariants:
             for federation in self._world.federations
         )
 
+    def is_waiting_or_valid(self, member: Member, signed: Signed) -> bool:
+        """Whether a transaction waits, or is valid for a node."""
+        return signed.transaction.hash in self._contents.backlog or signed.transaction.id in self._valid[member.me]
+
     def is_valid_everywhere(self, signed: Signed) -> bool:
         """Whether all living nodes have decided a transaction valid."""
         return all(signed.transaction.id in self._valid[member.me] for member in self._world.living)
@@ -252,16 +338,64 @@ class Invariants:
             for row in log:
                 if self._contents.decisions[node][row.sequence] is not row:
                     raise Violation(f"decision {row.sequence} of {node} has changed")
-        for kept in self._contents.evidence:
-            first = self._votes.get((kept.block_id, kept.node))
-            if first and kept.text != first.text and _vote(kept.text, kept.block_id, kept.node):
-                raise Violation(f"{kept.node} signed two votes on block {kept.block_id}")
-        for member in self._world.living:
-            if wronged := member.writer.accused() & self._honest.keys():
+        accused = [(member, member.writer.accused()) for member in self._world.living]
+        guilty = self._equivocating()
+        for member, found in accused:
+            if wronged := found & self._honest.keys():
                 raise Violation(f"node {member.number} accuses {', '.join(sorted(wronged))}, who are honest")
+            if missed := guilty - found:
+                raise Violation(f"node {member.number} does not accuse {', '.join(sorted(missed))}, who voted twice")
+        for member in self._world.living:
+            self._check_votes_follow(member)
+            self._check_shown(member)
         unsettled = self._unsettled()
         if unsettled:
             raise Violation(unsettled)
+
+    def _equivocating(self) -> set[str]:
+        """Who is proven to have signed two votes on a block, by what is kept."""
+        guilty = set()
+        for kept in self._contents.evidence:
+            standing = _vote(self._contents.votes.get(kept.block_id, {}).get(kept.node), kept.block_id, kept.node)
+            if standing and kept.text != standing.text and _vote(kept.text, kept.block_id, kept.node):
+                guilty.add(kept.node)
+        if signed_twice := guilty & self._honest.keys():
+            raise Violation(f"{', '.join(sorted(signed_twice))} signed two votes on a block")
+        return guilty & {member for federation in self._world.federations for member in federation}
+
+    def _check_votes_follow(self, member: Member) -> None:
+        """Check that the votes of a node are one chain from the genesis on."""
+        cast = {block_id for block_id, node in self._votes if node == member.me}
+        at = self._world.genesis.block.id
+        while (member.me, at) in self._followers:
+            at = self._followers[member.me, at]
+            cast.remove(at)
+        if cast:
+            raise Violation(f"the votes of {member.me} on {', '.join(sorted(cast))} do not follow its others")
+
+    def _check_shown(self, member: Member) -> None:
+        """Check that owners are shown what valid transactions made, but for what these, or others on the way, spend."""
+        valid = [
+            s.transaction for s in self._world.clients.signed.values() if s.transaction.id in self._valid[member.me]
+        ]
+        spent = {ref for t in valid for ref in t.inputs}
+        held: dict[str, set[OutputRef]] = defaultdict(set)
+        for transaction in valid:
+            for output in transaction.outputs:
+                ref = OutputRef(transaction.id, output.cid)
+                if ref not in spent:
+                    held[output.owners[0]].add(ref)
+        on_the_way = {
+            ref
+            for s in self._world.clients.signed.values()
+            if s.transaction.id not in self._valid[member.me]
+            and (s.transaction.hash in self._contents.backlog or self._stands_undecided(member, s.transaction.id))
+            for ref in s.transaction.inputs
+        }
+        for owner, refs in held.items():
+            shown = set(member.writer.unspent(owner))
+            if not refs - on_the_way <= shown <= refs:
+                raise Violation(f"node {member.number} shows {owner} other holdings than there are")
 
     def _unsettled(self) -> str | None:
         for signed in self._world.clients.signed.values():

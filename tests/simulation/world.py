@@ -76,6 +76,8 @@ class World:
         self.members = [Member(self, i, k, 0) for i, k in enumerate(keys) if i not in lying]
         self.liars = [Liar(self, i, keys[i]) for i in sorted(lying)]
         self.dead: list[Member] = []
+        # What is wrong with each forged transaction, by the hash of its text.
+        self.forgeries: dict[str, str] = {}
         self.invariants = Invariants(self)
         self.clients = Clients(self)
         self._changes_left = settings.changes
