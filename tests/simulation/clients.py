@@ -78,7 +78,7 @@ class Clients:
         self.signed: dict[str, Signed] = {}
         self.texts_by_id: dict[str, Signed] = {}
         self._holdings: list[Holding] = []
-        self._spenders: dict[OutputRef, list[Signed]] = defaultdict(list)
+        self.spenders: dict[OutputRef, list[Signed]] = defaultdict(list)
 
     def act(self) -> None:
         """Sign and write something, or write something again."""
@@ -203,7 +203,7 @@ class Clients:
         transaction = signed.transaction
         self.signed[transaction.hash] = self.texts_by_id[transaction.id] = signed
         for ref in transaction.inputs:
-            self._spenders[ref].append(signed)
+            self.spenders[ref].append(signed)
         for output in transaction.outputs:
             self._holdings.append(Holding(OutputRef(transaction.id, output.cid), output, owner, signed, deadline))
         return signed
@@ -265,7 +265,7 @@ class Clients:
         """The rivals of a transaction that wait, or that a node has decided valid."""
         found = set()
         for ref in signed.transaction.inputs:
-            for rival in self._spenders.get(ref, ()):
+            for rival in self.spenders.get(ref, ()):
                 if rival is not signed and self.world.invariants.is_waiting_or_valid(node, rival):
                     found.add(rival.transaction.id)
         return found

@@ -388,14 +388,20 @@ class Invariants:
         on_the_way = {
             ref
             for s in self._world.clients.signed.values()
-            if s.transaction.id not in self._valid[member.me]
-            and (s.transaction.hash in self._contents.backlog or self._stands_undecided(member, s.transaction.id))
+            if self._is_on_the_way(member, s.transaction.id)
             for ref in s.transaction.inputs
         }
         for owner, refs in held.items():
             shown = set(member.writer.unspent(owner))
             if not refs - on_the_way <= shown <= refs:
                 raise Violation(f"node {member.number} shows {owner} other holdings than there are")
+
+    def _is_on_the_way(self, member: Member, txid: str) -> bool:
+        """Whether a transaction that is not valid waits, if only under a false hash, or stands in an undecided block."""
+        if txid in self._valid[member.me]:
+            return False
+        waiting = {text.hash for text in self._contents.texts.get(txid, ())} & self._contents.backlog.keys()
+        return not waiting <= self._world.forgeries.keys() or self._stands_undecided(member, txid)
 
     def _unsettled(self) -> str | None:
         for signed in self._world.clients.signed.values():
@@ -416,12 +422,27 @@ class Invariants:
         """Whether a transaction that is not honest must come to a verdict: where no votes can stay split."""
         if self._world.settings.quorum is Quorum.MAJORITY and len(self._world.federations) == 1:
             return not self._world.dead
-        return signed.deadline is not None and not self._stands_undecided(member, signed.transaction.id)
+        return not self._is_contended(member, signed)
 
-    def _stands_undecided(self, member: Member, txid: str) -> bool:
+    def _is_contended(self, member: Member, signed: Signed) -> bool:
+        """Whether a transaction, a rival of it or of what it spends is in a block that a node has not decided.
+
+        What it spends may also be in one that the node has left aside: somebody else may know how to decide that.
+        """
+        rivals = (r for ref in signed.transaction.inputs for r in self._world.clients.spenders[ref])
+        return any(self._stands_undecided(member, r.transaction.id) for r in (signed, *rivals)) or any(
+            self._is_contended(member, parent) or self._stands_undecided(member, parent.transaction.id, checked=False)
+            for parent in signed.parents
+        )
+
+    def _stands_undecided(self, member: Member, txid: str, *, checked: bool = True) -> bool:
+        """Whether a transaction is in a block that a node has checked, or left aside, and may decide by now."""
         notes = self._contents.sightings.get(member.me, {})
+        latest = self._world.latest_clock() + _MAX_AHEAD_SECONDS
         return any(
-            key in notes and notes[key].checked and notes[key].verdict is None
+            key in notes
+            and (notes[key].checked, notes[key].verdict) == (checked, None)
+            and float(canonical.parse_trusted(self._contents.blocks[key].text)["block"]["timestamp"]) <= latest
             for key, _ in self._contents.standing_in.get(txid, ())
         )
 

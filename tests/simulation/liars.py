@@ -59,6 +59,7 @@ class Liar:
             self._forge,
             self._forge,
             self._pair_rivals,
+            self._foretell_rivals,
             self._rival_what_stands,
             self._build_forgeries,
             self._build_forgeries,
@@ -179,15 +180,25 @@ class Liar:
             rows = [replace(honest, hash=crypto.hash_data(honest.text + self._now()))]
             self._publish(self._build(rows), rows)
 
-    def _pair_rivals(self) -> None:
-        """Build two that spend the same, nothing else being wrong with either."""
+    def _rivals_that_wait(self) -> list[NewTransaction]:
+        """Two that wait and spend the same, nothing else being wrong with either; none where there are no such."""
         waiting = self._world.database.contents.backlog
         known = [s.transaction for s in self._world.clients.signed.values() if s.transaction.hash in waiting]
         pairs = [(a, b) for i, a in enumerate(known) for b in known[:i] if {*a.inputs} & {*b.inputs}]
-        if pairs:
-            pair = [row(t) for t in self._chance.choice(pairs)]
+        return [row(t) for t in self._chance.choice(pairs)] if pairs else []
+
+    def _pair_rivals(self) -> None:
+        """Build rivals together."""
+        if pair := self._rivals_that_wait():
             block = self._build(pair)
             self._publish(block, pair)
+            self._place(block.id, None)
+
+    def _foretell_rivals(self) -> None:
+        """Build rivals each in a block of its own, years ahead: neither is to keep the other waiting until then."""
+        for rival in self._rivals_that_wait():
+            block = self._build([rival], at=format_timestamp(self._world.now + _YEARS_SECONDS))
+            self._publish(block, [rival])
             self._place(block.id, None)
 
     def _rival_what_stands(self) -> None:

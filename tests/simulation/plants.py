@@ -18,11 +18,13 @@ from typing import TYPE_CHECKING, Any, Final
 from unittest.mock import patch
 
 from bigchaindb import crypto
-from bigchaindb.consensus import judging, selection
+from bigchaindb.consensus import admission, judging, selection
 from bigchaindb.consensus.facts import Facts
+from bigchaindb.consensus.fulfillments import check_fulfillments
 from bigchaindb.consensus.judging import No, judge
 from bigchaindb.consensus.tally import tally
 from bigchaindb.exceptions import Fenced, JournalError, StorageUnavailable
+from bigchaindb.model.block import Block
 from bigchaindb.model.federations import Federations
 from bigchaindb.model.timestamp import format_timestamp
 from bigchaindb.model.vote import Vote
@@ -288,7 +290,60 @@ def _decide_before_inputs() -> list[_Change]:
     return [(Voter, "_inputs_decided", lambda *_: True)]
 
 
+def _no_signature_check() -> list[_Change]:
+    return [(judging, "check_fulfillments", lambda *_: None)]
+
+
+def _no_operation_check() -> list[_Change]:
+    return [(judging, "check_operation", lambda *_: None)]
+
+
+def _no_root_check() -> list[_Change]:
+    return [(Block, "holds", lambda self, leaves: len(leaves) == self.header.transaction_count)]
+
+
+def _wait_for_the_future() -> list[_Change]:
+    return [(views, "MAX_AHEAD_SECONDS", math.inf)]
+
+
+def _unbound() -> list[_Change]:
+    standings = LedgerView.standings
+
+    def forget_the_past(self: Any, ids: Any) -> Any:
+        return {txid: [replace(s, binds=False) for s in found] for txid, found in standings(self, ids).items()}
+
+    return [(LedgerView, "standings", forget_the_past)]
+
+
+def _valid_twice() -> list[_Change]:
+    return [(Facts, "is_valid_at_present", lambda *_, **__: False)]
+
+
+def _admit_rivals() -> list[_Change]:
+    return [(admission, "_waits", lambda *_: False)]
+
+
+def _never_doubled() -> list[_Change]:
+    return [(views, "_STALL_DOUBLINGS", 0)]
+
+
+def _late_deadline() -> list[_Change]:
+    def check_at_once(transaction: Any, spent: Any, _now: Any) -> None:
+        check_fulfillments(transaction, spent, "0")
+
+    return [(judging, "check_fulfillments", check_at_once)]
+
+
 PLANTS: Final[dict[str, Callable[[], list[_Change]]]] = {
+    "admit-rivals": _admit_rivals,
+    "deadline-ignored": _late_deadline,
+    "never-doubled": _never_doubled,
+    "no-operation-check": _no_operation_check,
+    "no-root-check": _no_root_check,
+    "no-signature-check": _no_signature_check,
+    "unbound": _unbound,
+    "valid-twice": _valid_twice,
+    "wait-for-the-future": _wait_for_the_future,
     "act-before-durable": _act_before_durable,
     "blind-tie-break": _blind_tie_break,
     "clear-when-built": _clear_when_built,

@@ -119,5 +119,8 @@ def run_seeds(seeds: range, *, processes: int, plant: str | None = None) -> Iter
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(processes, mp_context=context) as pool:
         outcomes: Iterable[list[Outcome]] = pool.map(_run_chunk, chunks, [plant] * len(chunks))
-        for found in outcomes:
-            yield from found
+        try:
+            for found in outcomes:
+                yield from found
+        finally:
+            pool.shutdown(cancel_futures=True)
