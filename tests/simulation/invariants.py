@@ -397,7 +397,7 @@ class Invariants:
                 raise Violation(f"node {member.number} shows {owner} other holdings than there are")
 
     def _is_on_the_way(self, member: Member, txid: str) -> bool:
-        """Whether a transaction that is not valid waits, if only under a false hash, or stands in an undecided block."""
+        """Whether what is not valid waits, if only under a false hash, or stands in an undecided block."""
         if txid in self._valid[member.me]:
             return False
         waiting = {text.hash for text in self._contents.texts.get(txid, ())} & self._contents.backlog.keys()
