@@ -60,6 +60,7 @@ class Process:
         is_killed: it dies at its next call.
         is_over: it has ended for ever.
         own_changes: how much it has stored.
+        began_at: the number of steps that there had been in the world when its last one began.
     """
 
     def __init__(self, member: Member, role: Role) -> None:
@@ -68,7 +69,7 @@ class Process:
         self.is_busy = False
         self.is_killed = False
         self.is_over = False
-        self.own_changes = 0
+        self.own_changes = self.began_at = 0
         self._world = member.world
         self._loop: Loop | None = None
         self._node: Node | None = None
@@ -93,6 +94,7 @@ class Process:
         if self.is_over:
             return
         self.is_busy = True
+        self.began_at = self._world.steps
         self._wakes_at = self._listens_from = -math.inf
         try:
             if self._loop is None:

@@ -18,6 +18,7 @@ Invariants (of a ledger):
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any, Final
 
@@ -43,6 +44,8 @@ __all__ = ["Invariants"]
 
 _MAX_AHEAD_SECONDS: Final = 60.0
 _MAX_BEHIND_SECONDS: Final = 600.0
+_BLOCK_STALL_SECONDS: Final = 30.0
+_DOUBLINGS: Final = 2
 
 
 class Invariants:
@@ -62,6 +65,7 @@ class Invariants:
         self._valid: dict[str, set[str]] = defaultdict(lambda: {world.genesis.transaction.id})
         self._homes: dict[str, dict[str, dict[str, int]]] = defaultdict(lambda: defaultdict(dict))
         self._rejected: dict[str, set[str]] = defaultdict(set)
+        self._noted: dict[tuple[str, str], int] = {}
         self._blocks: dict[str, StoredBlock] = {}
         self._headers: dict[str, dict[str, Any]] = {}
         self._open: dict[str, Signed] = {}
@@ -125,6 +129,37 @@ class Invariants:
             for fulfillment in document["transaction"]["fulfillments"]
             if fulfillment["input"]
         ]
+
+    def see_note(self, node: str, key: str) -> None:
+        """Look at what a node noted of a block."""
+        if key in self._contents.sightings.get(node, {}):
+            self._noted.setdefault((node, key), self._world.steps)
+
+    def see_block(self, member: Member, now: float, began_at: int, block: StoredBlock) -> None:
+        """Look at a block that an honest builder wrote: nothing is in an earlier one of its own that has not stalled.
+
+        Args:
+            member: whose builder it is.
+            now: when it wrote, by its clock.
+            began_at: the number of steps in the world when its own began; it could know what was noted before.
+            block: what it wrote.
+        """
+        me = member.me
+        notes = self._contents.sightings.get(me, {})
+        for txid in block.transaction_ids:
+            known = [k for k in self._keys_of(txid) if self._noted.get((me, k), math.inf) < began_at]
+            standing = sorted((notes[k] for k in known if notes[k].checked), key=lambda note: note.seen_at)
+            for times, note in enumerate(standing):
+                patience = _BLOCK_STALL_SECONDS * 2 ** min(times, _DOUBLINGS)
+                is_live = note.block_id not in self._decided[me] and abs(now - note.seen_at) < patience
+                if is_live and self._maker(note.key) == me:
+                    raise Violation(f"{me} built {txid} anew in {block.id}, while {note.block_id} has not stalled")
+
+    def _keys_of(self, txid: str) -> list[str]:
+        return [key for key, _ in self._contents.standing_in.get(txid, ())]
+
+    def _maker(self, key: str) -> str:
+        return str(canonical.parse_trusted(self._contents.blocks[key].text)["block"]["node_pubkey"])
 
     # --- votes -----------------------------------------------------------------------------------------------
 

@@ -34,6 +34,7 @@ from bigchaindb.node.journal import CastVote, entry_line
 from bigchaindb.node.seat import Seat
 from bigchaindb.node.view import LedgerView
 from bigchaindb.pipeline import voter as voters
+from bigchaindb.pipeline import worker
 from bigchaindb.pipeline.voter import Voter
 from bigchaindb.storage import memory
 from bigchaindb.storage.records import Sighting
@@ -327,22 +328,27 @@ def _never_doubled() -> list[_Change]:
     return [(views, "_STALL_DOUBLINGS", 0)]
 
 
-def _late_deadline() -> list[_Change]:
-    def check_at_once(transaction: Any, spent: Any, _now: Any) -> None:
+def _deadline_ignored() -> list[_Change]:
+    def check_at_the_beginning(transaction: Any, spent: Any, _now: Any) -> None:
         check_fulfillments(transaction, spent, "0")
 
-    return [(judging, "check_fulfillments", check_at_once)]
+    return [(judging, "check_fulfillments", check_at_the_beginning)]
+
+
+def _wait_for_ever() -> list[_Change]:
+    return [(worker, "_WAIT_SECONDS", math.inf)]
 
 
 PLANTS: Final[dict[str, Callable[[], list[_Change]]]] = {
     "admit-rivals": _admit_rivals,
-    "deadline-ignored": _late_deadline,
+    "deadline-ignored": _deadline_ignored,
     "never-doubled": _never_doubled,
     "no-operation-check": _no_operation_check,
     "no-root-check": _no_root_check,
     "no-signature-check": _no_signature_check,
     "unbound": _unbound,
     "valid-twice": _valid_twice,
+    "wait-for-ever": _wait_for_ever,
     "wait-for-the-future": _wait_for_the_future,
     "act-before-durable": _act_before_durable,
     "blind-tie-break": _blind_tie_break,

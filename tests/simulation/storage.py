@@ -111,7 +111,10 @@ class SimulatedStorage(MemoryStorage):
             self._write(MemoryStorage.append_backlog, [row], received_at)
 
     def write_block(self, block: StoredBlock) -> None:
-        self._write(MemoryStorage.write_block, block)
+        member = self._process.member
+        # As of now, whenever it arrives.
+        see = partial(self._world.invariants.see_block, member, member.clock(), self._process.began_at, block)
+        self._write(MemoryStorage.write_block, block, see=see)
 
     def place_votes(self, votes: Sequence[VoteRow]) -> list[str]:
         return [self._place(vote) for vote in votes]
@@ -139,7 +142,7 @@ class SimulatedStorage(MemoryStorage):
 
     def sight(self, node: str, sightings: Sequence[Sighting]) -> None:
         for row in sightings:
-            self._write(MemoryStorage.sight, node, [row])
+            self._write(MemoryStorage.sight, node, [row], see=partial(self._world.invariants.see_note, node, row.key))
 
     def settle(self, effects: Effects) -> None:
         self._write(MemoryStorage.settle, effects)
