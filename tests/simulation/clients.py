@@ -109,6 +109,11 @@ class Clients:
         self._write([signed])
         return self.take_outputs(signed)
 
+    def make_and_pass_on(self) -> None:
+        """Create something, and pass it on before that is decided."""
+        assets = self.make_asset()
+        self._write([self.sign_transfer(assets)])
+
     def _transfer(self) -> None:
         """Pass something on, perhaps several times before any of it is decided."""
         chance = self.world.chance

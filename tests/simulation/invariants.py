@@ -353,6 +353,11 @@ class Invariants:
             for federation in self._world.federations
         )
 
+    def undecided(self) -> list[Signed]:
+        """What is honest and acknowledged, and not valid for all who live."""
+        signed = self._world.clients.signed.values()
+        return [s for s in signed if s.is_honest and s.is_acknowledged and not self.is_valid_everywhere(s)]
+
     def is_waiting_or_valid(self, member: Member, signed: Signed) -> bool:
         """Whether a transaction waits, or is valid for a node."""
         return signed.transaction.hash in self._contents.backlog or signed.transaction.id in self._valid[member.me]

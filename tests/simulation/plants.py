@@ -307,15 +307,6 @@ def _wait_for_the_future() -> list[_Change]:
     return [(views, "MAX_AHEAD_SECONDS", math.inf)]
 
 
-def _unbound() -> list[_Change]:
-    standings = LedgerView.standings
-
-    def forget_the_past(self: Any, ids: Any) -> Any:
-        return {txid: [replace(s, binds=False) for s in found] for txid, found in standings(self, ids).items()}
-
-    return [(LedgerView, "standings", forget_the_past)]
-
-
 def _valid_twice() -> list[_Change]:
     return [(Facts, "is_valid_at_present", lambda *_, **__: False)]
 
@@ -346,7 +337,6 @@ PLANTS: Final[dict[str, Callable[[], list[_Change]]]] = {
     "no-operation-check": _no_operation_check,
     "no-root-check": _no_root_check,
     "no-signature-check": _no_signature_check,
-    "unbound": _unbound,
     "valid-twice": _valid_twice,
     "wait-for-ever": _wait_for_ever,
     "wait-for-the-future": _wait_for_the_future,

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from tests.simulation.actors import Process
+    from tests.simulation.clients import Signed
     from tests.simulation.settings import Settings
 
 __all__ = ["World"]
@@ -58,7 +59,8 @@ class World:
         self.settings = settings
         self.chance = random.Random(settings.seed + 1)
         self.now = NOW
-        self.steps = 0
+        self.steps = self.calm_rounds = 0
+        self.settled: Counter[str] = Counter()
         self.faults: Counter[str] = Counter()
         self.database = MemoryDatabase()
         self.is_calm = False
@@ -233,8 +235,17 @@ class World:
         for _ in range(self.settings.events):
             self._event()
         self._calm_down()
+        open_ = self.invariants.undecided()
         self._come_to_rest()
         self.invariants.check_at_rest()
+        self._count(open_)
+
+    def _count(self, open_: Sequence[Signed]) -> None:
+        """Count what was honest, and undecided when the faults stopped, by who has kept it from nothing."""
+        settled = sum(self.invariants.is_valid_everywhere(signed) for signed in open_)
+        self.settled["all"] += settled
+        self.settled["beside the dead"] += settled * bool(self.dead)
+        self.settled["beside liars"] += settled * bool(self.liars)
 
     def _event(self) -> None:
         self.now += self.chance.choice((0.0, 0.01, 0.1, 1.0))
@@ -370,9 +381,12 @@ class World:
             lay_siege(self)
         elif self.settings.plot is Plot.TREASON:
             commit_treason(self)
+        # Whoever is dead, or lies: those who come now are served.
+        self.clients.make_and_pass_on()
 
     def _come_to_rest(self) -> None:
         for number in range(_MAX_CALM_ROUNDS):
+            self.calm_rounds = number + 1
             self.run_living()
             if self.invariants.is_at_rest():
                 return
