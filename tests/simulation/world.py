@@ -25,8 +25,8 @@ from tests.ledgers import NOW, key
 from tests.simulation.actors import Member, Role
 from tests.simulation.clients import Clients
 from tests.simulation.disk import Crash
-from tests.simulation.invariants import Invariants
 from tests.simulation.liars import Liar
+from tests.simulation.rest import AtRest
 from tests.simulation.settings import Plot
 from tests.simulation.siege import commit_treason, lay_siege
 from tests.simulation.succession import bid_farewell, change_in_haste
@@ -83,7 +83,7 @@ class World:
         # What is wrong with each forged transaction, by the hash of its text.
         self.forgeries: dict[str, str] = {}
         self._given_up: list[Callable[[MemoryStorage], object]] = []
-        self.invariants = Invariants(self)
+        self.invariants = AtRest(self)
         self.clients = Clients(self)
         self._changes_left = settings.changes
 
