@@ -74,15 +74,18 @@ def advance_in_order(order: list[str]) -> Any:
             if not self._storage.swap_register(f"head/{self._me}", self.head.to_text(), head.to_text()):
                 raise Fenced("another voter has taken this node's seat")
 
+        def fill() -> None:
+            prepare()
+            self._fill(head)
+
         line = entry_line(head.epoch, head.generation, votes, decisions, head.newest_time)
         steps: dict[str, Callable[[], None]] = {
             "journal": lambda: self._journal.append(line),
-            "places": lambda: self._fill(head),
+            "places": fill,
             "head": swap,
         }
         for step in order:
             steps[step]()
-        prepare()
         yield
         self.head = head
         for vote in votes:
@@ -391,7 +394,7 @@ CAUGHT_BY: Final[dict[str, int]] = {
     "error-as-no": 45,
     "hasty-membership": 43,
     "holdings-late": 0,
-    "journal-after-head": 0,
+    "journal-after-head": 2,
     "junk-keeps-out": 11,
     "keep-neighbours": 31,
     "makers-voters": 1,
