@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from bigchaindb.model.reference import OutputRef
     from bigchaindb.model.transaction import Output, Transaction
 
-__all__ = ["Facts"]
+__all__ = ["Facts", "may_any_hold"]
 
 
 class Facts:
@@ -71,8 +71,7 @@ class Facts:
         Anybody can write a spend of what is another's, and a member that lies can put it into a block and vote for it.
         That must not stand in the owner's way.
         """
-        texts = self.view.texts([txid]).get(txid, ())
-        return any(self.view.is_verified(t) or can_ever_hold(t, self.view.outputs(t.inputs)) for t in texts)
+        return may_any_hold(self.view.texts([txid]).get(txid, ()), self.view)
 
     def rivals(self, transaction: Transaction) -> list[tuple[OutputRef, str]]:
         """Return (output, transaction id) of every other stored transaction that spends the same."""
@@ -108,3 +107,8 @@ class Facts:
         """Return the stored outputs that these transactions spend."""
         refs = {ref for t in transactions for ref in t.inputs}
         return dict(self.view.outputs(refs)) if refs else {}
+
+
+def may_any_hold(transactions: Iterable[Transaction], view: View) -> bool:
+    """Tell whether the fulfillments of any of these are valid at any time."""
+    return any(view.is_verified(t) or can_ever_hold(t, view.outputs(t.inputs)) for t in transactions)

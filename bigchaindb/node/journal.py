@@ -18,7 +18,11 @@ Invariants:
 from __future__ import annotations
 
 import bisect
+import contextlib
+import errno
+import fcntl
 import os
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -102,7 +106,8 @@ class FileJournal:
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-            self._cut_torn_line()
+            with self._locked():
+                self._cut_torn_line()
             directory = os.open(path.parent, os.O_RDONLY)
             try:
                 os.fsync(directory)
@@ -135,11 +140,32 @@ class FileJournal:
         """
         data = line.encode() + b"\n"
         try:
-            if os.write(self._file, data) != len(data):
-                raise JournalError(f"journal {self.path}: the disk is full")
-            os.fsync(self._file)
+            with self._locked():
+                self._write(data)
         except OSError as error:
             raise JournalError(f"journal {self.path}: {error.strerror}") from error
+
+    def _write(self, data: bytes) -> None:
+        with contextlib.ExitStack() as undo:
+            # What is half written would become one line with what the next voter writes.
+            undo.callback(self._cut, os.fstat(self._file).st_size)
+            if os.write(self._file, data) != len(data):
+                raise OSError(errno.ENOSPC, "the disk is full")
+            os.fsync(self._file)
+            undo.pop_all()
+
+    def _cut(self, size: int) -> None:
+        with contextlib.suppress(OSError):
+            os.ftruncate(self._file, size)
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Keep out whoever else writes: a voter that was replaced may still be there."""
+        fcntl.flock(self._file, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            fcntl.flock(self._file, fcntl.LOCK_UN)
 
     def lines(self) -> Iterator[str]:
         """Return all lines, oldest first.

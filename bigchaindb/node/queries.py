@@ -15,6 +15,7 @@ from graphlib import TopologicalSorter
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
+from bigchaindb.consensus.facts import may_any_hold
 from bigchaindb.consensus.receipts import make_receipt
 from bigchaindb.consensus.tally import is_quorum
 from bigchaindb.exceptions import (
@@ -248,10 +249,13 @@ class Queries:
         ids = sorted({txid for found in spenders.values() for txid in found})
         if not ids:
             return {}
-        waiting = self._storage.waiting(ids)
-        standings = self._node.view.standings(ids)
+        view = self._node.view
+        texts = view.waiting(ids)
+        standings = view.standings(ids)
         valid = {txid for txid in ids if any(s.verdict for s in standings.get(txid, []))}
-        pending = {txid for txid in ids if txid in waiting or any(s.is_in_the_way for s in standings.get(txid, []))}
+        texts |= view.texts([txid for txid in ids if any(s.is_in_the_way for s in standings.get(txid, []))])
+        # Anybody can write a spend of what is another's; its owner has it all the same.
+        pending = {txid for txid, found in texts.items() if may_any_hold(found, view)}
         taken: dict[OutputRef, str] = {}
         for ref, found in spenders.items():
             ways = [t for t in found if t in valid] + [t for t in found if t in pending]

@@ -278,8 +278,13 @@ class LedgerView:
         return len(keys) < _NOTED_AT_ONCE and len(self._storage.sightings(self._me, keys)) == len(set(keys))
 
     def left_aside(self, ids: Collection[str]) -> set[str]:
-        """Return which of these ids are named by blocks that this node cannot check yet and has left aside."""
-        return set(self._storage.standings(self._me, list(ids), checked=False))
+        """Return which of these ids are named by blocks that this node cannot check yet and has left aside.
+
+        Junk under the id of a block that this node has decided is none of these: it holds what it held then.
+        """
+        found = self._storage.standings(self._me, list(ids), checked=False)
+        decided = self.verdicts({note.block_id for notes in found.values() for note in notes})
+        return {txid for txid, notes in found.items() if any(note.block_id not in decided for note in notes)}
 
     def outputs(self, refs: Collection[OutputRef]) -> dict[OutputRef, Output]:
         """Return those outputs whose transaction is stored, whatever its fate."""

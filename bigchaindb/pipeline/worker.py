@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from bigchaindb.node.node import Node
 
-__all__ = ["ROLES", "main", "work"]
+__all__ = ["ROLES", "Loop", "main", "work"]
 
 ROLES: Final = ("builder", "voter")
 _WAIT_SECONDS: Final = 0.2
@@ -65,6 +65,73 @@ class Worker(Protocol):
         """Return when to step again even if nothing changes, or None."""
 
 
+class Loop:
+    """What a worker process does, round by round; whoever runs it says how it pauses while the database is away."""
+
+    def __init__(
+        self,
+        open_: Callable[[], Node],
+        make: Callable[[Node], Worker],
+        pause: Callable[[float], object],
+        listen: Callable[[Node, float, Collection[str]], object] | None = None,
+    ) -> None:
+        """Begin with nothing open.
+
+        Args:
+            open_: opens the node.
+            make: makes the worker of an open node.
+            pause: waits so many seconds.
+            listen: waits for a change of these kinds, so many seconds at the most; None for a wait in one piece.
+        """
+        self._open = open_
+        self._make = make
+        self._pause = pause
+        self._listen = listen or (lambda node, seconds, of: node.storage.wait_for_change(seconds, of))
+        self._node: Node | None = None
+        self._worker: Worker | None = None
+        self._retry_seconds = _FIRST_RETRY_SECONDS
+        self._is_away = False
+
+    def round(self) -> None:
+        """Step once, over a node opened anew where there is none; where there is no more to do, wait for a change.
+
+        Raises:
+            BigchainDBError: what waiting does not mend.
+        """
+        try:
+            node, worker = self._running()
+            if not worker.step():
+                self._listen(node, _patience_seconds(worker), worker.waits_for)
+        except StorageUnavailable as error:
+            self.close()
+            if not self._is_away:
+                _log.warning("database is away, waiting for it: %s", error)
+            self._is_away = True
+            self._pause(self._retry_seconds)
+            self._retry_seconds = min(_LAST_RETRY_SECONDS, 2 * self._retry_seconds)
+
+    def _running(self) -> tuple[Node, Worker]:
+        if self._node is None:
+            self._node = self._open()
+        if self._worker is None:
+            self._worker = self._make(self._node)
+            _log.info("database is back" if self._is_away else "running")
+            self._retry_seconds, self._is_away = _FIRST_RETRY_SECONDS, False
+        return self._node, self._worker
+
+    def close(self) -> None:
+        """Close the node; the next round opens it anew."""
+        node, self._node, self._worker = self._node, None, None
+        if node is not None:
+            node.storage.close()
+
+
+def _patience_seconds(worker: Worker) -> float:
+    """Return how long a worker that has nothing to do may wait for a change until it looks for itself."""
+    due = worker.seconds_until_due()
+    return _LONGEST_WAIT_SECONDS if due is None else min(_LONGEST_WAIT_SECONDS, max(_LEAST_WAIT_SECONDS, due))
+
+
 def work(open_: Callable[[], Node], make: Callable[[Node], Worker], stop: threading.Event) -> None:
     """Step a worker until told to stop.
 
@@ -76,37 +143,20 @@ def work(open_: Callable[[], Node], make: Callable[[Node], Worker], stop: thread
     Raises:
         BigchainDBError: what waiting does not mend.
     """
-    retry_seconds = _FIRST_RETRY_SECONDS
-    away = False
-    while not stop.is_set():
-        node: Node | None = None
-        try:
-            node = open_()
-            worker = make(node)
-            _log.info("database is back") if away else _log.info("running")
-            retry_seconds, away = _FIRST_RETRY_SECONDS, False
-            while not stop.is_set():
-                if not worker.step():
-                    _wait(node, worker, stop)
-        except StorageUnavailable as error:
-            if not away:
-                _log.warning("database is away, waiting for it: %s", error)
-            away = True
-            stop.wait(retry_seconds)
-            retry_seconds = min(_LAST_RETRY_SECONDS, 2 * retry_seconds)
-        finally:
-            if node is not None:
-                node.storage.close()
 
+    def listen(node: Node, seconds: float, of: Collection[str]) -> None:
+        left = seconds
+        while left >= _LEAST_WAIT_SECONDS and not stop.is_set():
+            if node.storage.wait_for_change(min(_WAIT_SECONDS, left), of):
+                return
+            left -= _WAIT_SECONDS
 
-def _wait(node: Node, worker: Worker, stop: threading.Event) -> None:
-    """Wait until there may be something to do."""
-    due = worker.seconds_until_due()
-    left = _LONGEST_WAIT_SECONDS if due is None else min(_LONGEST_WAIT_SECONDS, max(_LEAST_WAIT_SECONDS, due))
-    while left >= _LEAST_WAIT_SECONDS and not stop.is_set():
-        if node.storage.wait_for_change(min(_WAIT_SECONDS, left), worker.waits_for):
-            return
-        left -= _WAIT_SECONDS
+    loop = Loop(open_, make, stop.wait, listen)
+    try:
+        while not stop.is_set():
+            loop.round()
+    finally:
+        loop.close()
 
 
 def main(role: str) -> int:

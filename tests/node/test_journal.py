@@ -307,3 +307,18 @@ def test_a_full_disk_is_an_error(journal: FileJournal, monkeypatch: pytest.Monke
     monkeypatch.setattr(os, "write", lambda _, data: len(data) - 1)
     with pytest.raises(JournalError, match="the disk is full"):
         journal.append("x")
+
+
+def test_what_a_full_disk_cut_short_does_not_run_into_the_next_line(
+    journal: FileJournal, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = os.write
+    journal.append("first")
+    other = FileJournal(path)
+    with monkeypatch.context() as full:
+        full.setattr(os, "write", lambda file, data: write(file, data[:3]))
+        with pytest.raises(JournalError, match="the disk is full"):
+            journal.append("lost")
+    other.append("second")
+    other.close()
+    assert reread(path) == ["first", "second"]

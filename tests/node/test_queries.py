@@ -16,7 +16,7 @@ from bigchaindb.node import queries
 from bigchaindb.node.node import stored_block
 from bigchaindb.node.queries import Status
 from bigchaindb.storage.memory import MemoryStorage
-from bigchaindb.storage.records import Effects, NewTransaction, RejectionRow, VoteRow
+from bigchaindb.storage.records import Effects, NewTransaction, RejectionRow, Sighting, VoteRow
 from tests.consensus.views import garbled
 from tests.ledgers import Ledger, Member, key, public, ref, row
 
@@ -244,6 +244,18 @@ def test_of_several_spenders_the_valid_one_is_told(ledger: Ledger) -> None:
     assert ledger.first.queries.spender(ref(asset)) == winner.id
     storage.append_backlog([row(max(rivals, key=lambda t: t.id))], 0.0)
     assert ledger.first.queries.spender(ref(asset)) == winner.id
+
+
+@pytest.mark.parametrize("is_built", [False, True])
+def test_a_forged_spend_takes_nothing_from_its_owner(ledger: Ledger, *, is_built: bool) -> None:
+    asset = ledger.settle(ledger.create(ALICE))
+    forged = garbled(ledger.transfer(ref(asset), ALICE, BOB))
+    ledger.first.storage.append_backlog([row(forged)], ledger.clock.now)
+    if is_built:
+        block = ledger.put_block(forged)
+        ledger.first.storage.sight(ledger.first.me, [Sighting(block.key, block.id, ledger.clock.now, checked=True)])
+    assert owned(ledger, ALICE) == [ref(asset)]
+    assert ledger.first.queries.spender(ref(asset)) is None
 
 
 def test_what_several_own_each_of_them_has(ledger: Ledger) -> None:

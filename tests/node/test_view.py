@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bigchaindb import canonical
+from bigchaindb import canonical, crypto
 from bigchaindb.exceptions import TransactionError
 from bigchaindb.model.decision import Decision, Verdict
 from bigchaindb.model.vote import Vote
@@ -473,6 +473,19 @@ def test_a_node_knows_what_stands_in_blocks_that_it_left_aside(ledger: Ledger, v
     ledger.put(ledger.block(asset, voters=[*ledger.federation, str(ALICE.verifying_key)]), asset)
     ledger.run()
     assert view.left_aside([asset.id, other.id]) == {asset.id}
+
+
+def test_junk_under_the_id_of_a_decided_block_is_not_waited_for(ledger: Ledger, view: LedgerView) -> None:
+    asset = ledger.create(ALICE)
+    block = ledger.block(asset)
+    text = block.text.replace(block.signature, "junk")
+    junk = StoredBlock(crypto.hash_data(text), block.id, text, (asset.hash,), (asset.id,))
+    store(ledger, row(asset))
+    ledger.first.storage.write_block(junk)
+    ledger.first.storage.sight(ledger.first.me, [Sighting(junk.key, block.id, NOW, checked=False)])
+    assert view.left_aside([asset.id]) == {asset.id}
+    record(ledger.first, block, is_valid=False)
+    assert view.left_aside([asset.id]) == set()
 
 
 def test_a_node_knows_whether_it_has_noted_all_blocks(ledger: Ledger, view: LedgerView) -> None:

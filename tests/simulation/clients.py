@@ -11,6 +11,7 @@ Invariants:
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -77,6 +78,7 @@ class Clients:
         self.signed: dict[str, Signed] = {}
         self.texts_by_id: dict[str, Signed] = {}
         self._holdings: list[Holding] = []
+        self.spenders: dict[OutputRef, list[Signed]] = defaultdict(list)
 
     def act(self) -> None:
         """Sign and write something, or write something again."""
@@ -106,6 +108,11 @@ class Clients:
         signed = self.sign_create(self.world.chance.choice(_OWNERS))
         self._write([signed])
         return self.take_outputs(signed)
+
+    def make_and_pass_on(self) -> None:
+        """Create something, and pass it on before that is decided."""
+        assets = self.make_asset()
+        self._write([self.sign_transfer(assets)])
 
     def _transfer(self) -> None:
         """Pass something on, perhaps several times before any of it is decided."""
@@ -200,6 +207,8 @@ class Clients:
     def _keep(self, signed: Signed, owner: SigningKey, deadline: float | None = None) -> Signed:
         transaction = signed.transaction
         self.signed[transaction.hash] = self.texts_by_id[transaction.id] = signed
+        for ref in transaction.inputs:
+            self.spenders[ref].append(signed)
         for output in transaction.outputs:
             self._holdings.append(Holding(OutputRef(transaction.id, output.cid), output, owner, signed, deadline))
         return signed
@@ -248,11 +257,23 @@ class Clients:
         # Nobody builds upon what may not be stored: junk under its id may be rejected, and with it what spends it.
         batch = [s for s in batch if all(parent.is_acknowledged or parent in batch for parent in s.parents)]
         founded = {s.transaction.hash for s in batch if all(parent.is_acknowledged for parent in s.parents)}
+        before = {s.transaction.id: self._in_the_way(node, s) for s in batch}
         answers = node.writer.validate([signed.transaction for signed in batch])
         for signed, error in zip(batch, answers, strict=False):
             if error is not None and signed.transaction.hash in founded:
                 self._check_refusal(node, signed, error)
+            if error is None and (rivals := before[signed.transaction.id] & self._in_the_way(node, signed)):
+                raise Violation(f"node {node.number} let {signed.transaction.id} in, against {', '.join(rivals)}")
         return [signed for signed, error in zip(batch, answers, strict=False) if error is None]
+
+    def _in_the_way(self, node: Member, signed: Signed) -> set[str]:
+        """The rivals of a transaction that wait, or that a node has decided valid."""
+        found = set()
+        for ref in signed.transaction.inputs:
+            for rival in self.spenders.get(ref, ()):
+                if rival is not signed and self.world.invariants.is_waiting_or_valid(node, rival):
+                    found.add(rival.transaction.id)
+        return found
 
     def _store(self, node: Member, admitted: Sequence[Signed]) -> None:
         if admitted and not node.writer.is_busy and node.writer.store([signed.transaction for signed in admitted]):

@@ -10,20 +10,21 @@ Invariants:
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from bigchaindb import canonical, crypto
-from bigchaindb.model.block import Block
-from bigchaindb.model.building import create_transaction, sign_transaction
+from bigchaindb.model.block import Block, Header
 from bigchaindb.model.decision import Decision, Verdict
+from bigchaindb.model.merkle import leaf_hash, merkle_root
 from bigchaindb.model.rejection import Rejection
 from bigchaindb.model.timestamp import format_timestamp
-from bigchaindb.model.transaction import Transaction
 from bigchaindb.model.vote import Vote
 from bigchaindb.node.node import stored_block
 from bigchaindb.storage.memory import MemoryStorage
 from bigchaindb.storage.records import DecisionRow, NewTransaction, RejectionRow, StoredBlock, VoteRow
 from tests.ledgers import key, public, row
+from tests.simulation.forgeries import Forger, row_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,6 +49,7 @@ class Liar:
         self._world = world
         self._chance = world.chance
         self._storage = MemoryStorage(world.database)
+        self._forger = Forger(world, signing_key, _STRANGERS)
         self._sequence = 0
         self._lies = (
             self._vote_both_ways,
@@ -57,8 +59,14 @@ class Liar:
             self._forge,
             self._forge,
             self._pair_rivals,
+            self._foretell_rivals,
             self._rival_what_stands,
+            self._build_forgeries,
+            self._build_forgeries,
+            self._build_under_a_false_hash,
             self._elect_others,
+            self._elect_the_past,
+            self._replay,
             self._let_a_stranger_build,
             self._misdate,
             self._swap_contents,
@@ -115,55 +123,82 @@ class Liar:
     def _now(self) -> str:
         return format_timestamp(self._world.clock_of(self.number))
 
-    def _some(self, *, unsent: bool = False) -> list[Transaction]:
-        """Some transactions in any order, of any fate, rivals among them; with or without what nobody has stored."""
+    def _some(self, *, unsent: bool = False) -> list[NewTransaction]:
+        """Some transactions in any order, of any fate, rivals among them; perhaps also what nobody has stored."""
         contents = self._world.database.contents
         signed = [s.transaction for s in self._world.clients.signed.values()]
         signed = [t for t in signed if unsent or t.hash in contents.transactions]
         waiting = [t for t in signed if t.hash in contents.backlog]
         chosen = self._chance.choice([signed, waiting or signed])
-        return self._chance.sample(chosen, min(len(chosen), self._chance.randrange(1, 5)))
+        return [row(t) for t in self._chance.sample(chosen, min(len(chosen), self._chance.randrange(1, 5)))]
 
     def _build(
         self,
-        transactions: Sequence[Transaction],
+        rows: Sequence[NewTransaction],
         *,
         at: str | None = None,
         voters: Sequence[str] = (),
         by: SigningKey | None = None,
+        ledger: str | None = None,
     ) -> Block:
-        return Block.build(
-            transactions,
-            ledger=self._world.genesis.block.id,
-            voters=voters or self._world.federations[-1],
-            timestamp=at or self._now(),
-            key=by or self.key,
+        """A block of these texts in order, whatever they are."""
+        maker = by or self.key
+        header = Header(
+            ledger or self._world.genesis.block.id,
+            at or self._now(),
+            str(maker.verifying_key),
+            tuple(sorted(voters or self._world.federations[-1])),
+            merkle_root([leaf_hash(r.text.encode()) for r in rows]).hex(),
+            len(rows),
         )
+        document = {"block": header.to_dict(), "signature": maker.sign(header.text)}
+        return Block.from_text(canonical.dumps({**document, "transactions": [r.hash for r in rows]}))
 
-    def _write(self, stored: StoredBlock, transactions: Sequence[Transaction]) -> None:
-        rows = [row(t) for t in transactions if t.hash not in self._world.database.contents.transactions]
-        self._storage.append_backlog(rows, float(self._now()))
-        self._storage.write_block(stored)
+    def _publish(self, block: Block, rows: Sequence[NewTransaction], ids: Sequence[str] = ()) -> None:
+        """Store a block with what it holds, which the liar may have just made up; and perhaps vote for it."""
+        new = [r for r in rows if r.hash not in self._world.database.contents.transactions]
+        self._storage.append_backlog(new, float(self._now()))
+        self._storage.write_block(stored_block(block, ids or [r.id for r in rows]))
         if self._chance.random() < 0.7:
-            self._place(stored.id, None)
-
-    def _publish(self, block: Block, transactions: Sequence[Transaction], ids: Sequence[str] = ()) -> None:
-        self._write(stored_block(block, ids or [t.id for t in transactions]), transactions)
+            self._place(block.id, None)
 
     def _forge(self) -> None:
         """Build what no honest node would: rivals together, children first, what is spent or decided already."""
         if some := self._some():
             self._publish(self._build(some), some)
 
-    def _pair_rivals(self) -> None:
-        """Build two that spend the same, nothing else being wrong with either."""
+    def _build_forgeries(self) -> None:
+        """Build what can never be valid, alone or among honest neighbours."""
+        if forged := self._forger.forge(self._now()):
+            waiting = [r for r in self._some() if r.hash in self._world.database.contents.backlog]
+            rows = [*self._chance.choice([waiting, []]), *forged]
+            self._publish(self._build(rows), rows)
+
+    def _build_under_a_false_hash(self) -> None:
+        """Build a good text that is stored, and named by the block, under a hash that is not its own."""
+        for honest in self._some()[:1]:
+            rows = [replace(honest, hash=crypto.hash_data(honest.text + self._now()))]
+            self._publish(self._build(rows), rows)
+
+    def _rivals_that_wait(self) -> list[NewTransaction]:
+        """Two that wait and spend the same, nothing else being wrong with either; none where there are no such."""
         waiting = self._world.database.contents.backlog
         known = [s.transaction for s in self._world.clients.signed.values() if s.transaction.hash in waiting]
         pairs = [(a, b) for i, a in enumerate(known) for b in known[:i] if {*a.inputs} & {*b.inputs}]
-        if pairs:
-            pair = self._chance.choice(pairs)
+        return [row(t) for t in self._chance.choice(pairs)] if pairs else []
+
+    def _pair_rivals(self) -> None:
+        """Build rivals together."""
+        if pair := self._rivals_that_wait():
             block = self._build(pair)
             self._publish(block, pair)
+            self._place(block.id, None)
+
+    def _foretell_rivals(self) -> None:
+        """Build rivals each in a block of its own, years ahead: neither is to keep the other waiting until then."""
+        for rival in self._rivals_that_wait():
+            block = self._build([rival], at=format_timestamp(self._world.now + _YEARS_SECONDS))
+            self._publish(block, [rival])
             self._place(block.id, None)
 
     def _rival_what_stands(self) -> None:
@@ -175,8 +210,8 @@ class Liar:
         waiting = [s.transaction for s in signed.values() if s.transaction.hash in contents.backlog]
         rivals = [t for t in waiting if any(taken.get(ref, t.id) != t.id for ref in t.inputs)]
         if rivals:
-            rival = self._chance.choice(rivals)
-            self._publish(self._build([rival]), [rival])
+            rival = [row(self._chance.choice(rivals))]
+            self._publish(self._build(rival), rival)
 
     def _elect_others(self) -> None:
         """Build for an electorate of one's own, all of which votes at once."""
@@ -188,6 +223,18 @@ class Liar:
             self._publish(block, some)
             for member in electorate:
                 self._place(block.id, None, member)
+
+    def _elect_the_past(self) -> None:
+        """Build for an electorate that the federation was once, or is still."""
+        if some := self._some():
+            block = self._build(some, voters=self._chance.choice(self._world.federations))
+            self._publish(block, some)
+            self._place(block.id, None)
+
+    def _replay(self) -> None:
+        """Build for another ledger."""
+        if some := self._some():
+            self._publish(self._build(some, ledger=crypto.hash_data("another ledger")), some)
 
     def _let_a_stranger_build(self) -> None:
         if some := self._some():
@@ -232,22 +279,23 @@ class Liar:
 
     def _garble(self) -> None:
         """Store honest transactions with fulfillments that do not fulfil, before or after the honest texts."""
-        for transaction in self._some(unsent=True):
-            document = transaction.to_dict()
+        rows = []
+        for honest in self._some(unsent=True):
+            document = canonical.loads(honest.text, "document")
             for fulfillment in document["transaction"]["fulfillments"]:
                 fulfillment["fulfillment"] = self._chance.choice(["cf:4:junk", None])
-            junk = Transaction.from_dict(document)
-            self._storage.append_backlog([row(junk)], float(self._now()))
+            rows.append(row_of(document))
+            self._world.forgeries[rows[-1].hash] = "garbled"
+        self._storage.append_backlog(rows, float(self._now()))
+        if rows and self._chance.random() < 0.3:
+            self._publish(self._build(rows), rows)
 
     def _litter(self) -> None:
-        """Store what is no transaction, and a CREATE by a stranger."""
+        """Store what is no transaction, and a forged one."""
         text = f"junk {self._chance.random()}"
-        claimed = self._chance.choice([t.id for t in self._some()] or ["0" * 64])
-        self._storage.append_backlog([NewTransaction(crypto.hash_data(text), claimed, text)], float(self._now()))
-        stranger = _STRANGERS[0]
-        unsigned = create_transaction(public(stranger), public(self.key), [], "CREATE", timestamp=self._now())
-        signed = sign_transaction(unsigned, {public(stranger)[0]: stranger}, {})
-        self._storage.append_backlog([row(Transaction.from_dict(signed))], float(self._now()))
+        claimed = self._chance.choice([r.id for r in self._some()] or ["0" * 64])
+        junk = NewTransaction(crypto.hash_data(text), claimed, text)
+        self._storage.append_backlog([junk, *self._forger.forge(self._now())], float(self._now()))
 
     def _record(self) -> None:
         """Record a verdict at will, and reject what is honest."""
@@ -267,14 +315,14 @@ class Liar:
             is_valid = verdict is Verdict.VALID
             told = DecisionRow(self.me, self._sequence, block.id, is_valid, decision.text, 1, self._now())
             self._storage.append_decisions([told])
-        for transaction in self._some():
+        for honest in self._some():
             rejection = Rejection.sign(
                 ledger=ledger,
-                transaction_hash=transaction.hash,
-                transaction_id=transaction.id,
+                transaction_hash=honest.hash,
+                transaction_id=honest.id,
                 reason="because",
                 evidence=None,
                 timestamp=self._now(),
                 key=self.key,
             )
-            self._storage.reject([RejectionRow(transaction.hash, transaction.id, self.me, rejection.text)])
+            self._storage.reject([RejectionRow(honest.hash, honest.id, self.me, rejection.text)])

@@ -18,11 +18,13 @@ from typing import TYPE_CHECKING, Any, Final
 from unittest.mock import patch
 
 from bigchaindb import crypto
-from bigchaindb.consensus import judging, selection
+from bigchaindb.consensus import admission, judging, selection
 from bigchaindb.consensus.facts import Facts
+from bigchaindb.consensus.fulfillments import check_fulfillments
 from bigchaindb.consensus.judging import No, judge
 from bigchaindb.consensus.tally import tally
 from bigchaindb.exceptions import Fenced, JournalError, StorageUnavailable
+from bigchaindb.model.block import Block
 from bigchaindb.model.federations import Federations
 from bigchaindb.model.timestamp import format_timestamp
 from bigchaindb.model.vote import Vote
@@ -32,6 +34,7 @@ from bigchaindb.node.journal import CastVote, entry_line
 from bigchaindb.node.seat import Seat
 from bigchaindb.node.view import LedgerView
 from bigchaindb.pipeline import voter as voters
+from bigchaindb.pipeline import worker
 from bigchaindb.pipeline.noting import Noting
 from bigchaindb.pipeline.voter import Voter
 from bigchaindb.storage import memory
@@ -72,15 +75,18 @@ def advance_in_order(order: list[str]) -> Any:
             if not self._storage.swap_register(f"head/{self._me}", self.head.to_text(), head.to_text()):
                 raise Fenced("another voter has taken this node's seat")
 
+        def fill() -> None:
+            prepare()
+            self._fill(head)
+
         line = entry_line(head.epoch, head.generation, votes, decisions, head.newest_time)
         steps: dict[str, Callable[[], None]] = {
             "journal": lambda: self._journal.append(line),
-            "places": lambda: self._fill(head),
+            "places": fill,
             "head": swap,
         }
         for step in order:
             steps[step]()
-        prepare()
         yield
         self.head = head
         for vote in votes:
@@ -289,60 +295,129 @@ def _decide_before_inputs() -> list[_Change]:
     return [(Voter, "_inputs_decided", lambda *_: True)]
 
 
+def _no_signature_check() -> list[_Change]:
+    return [(judging, "check_fulfillments", lambda *_: None)]
+
+
+def _no_operation_check() -> list[_Change]:
+    return [(judging, "check_operation", lambda *_: None)]
+
+
+def _no_root_check() -> list[_Change]:
+    return [(Block, "holds", lambda self, leaves: len(leaves) == self.header.transaction_count)]
+
+
+def _valid_twice() -> list[_Change]:
+    return [(Facts, "is_valid_at_present", lambda *_, **__: False)]
+
+
+def _admit_rivals() -> list[_Change]:
+    return [(admission, "_waits", lambda *_: False)]
+
+
+def _never_doubled() -> list[_Change]:
+    return [(views, "_STALL_DOUBLINGS", 0)]
+
+
+def _deadline_ignored() -> list[_Change]:
+    def check_at_the_beginning(transaction: Any, spent: Any, _now: Any) -> None:
+        check_fulfillments(transaction, spent, "0")
+
+    return [(judging, "check_fulfillments", check_at_the_beginning)]
+
+
+def _unchained_votes() -> list[_Change]:
+    sign = Seat._sign_votes
+
+    def sign_each_as_the_first(self: Any, head: Any, ballots: Any) -> Any:
+        return sign(self, replace(head, vote=self._ledger), ballots)
+
+    return [(Seat, "_sign_votes", sign_each_as_the_first)]
+
+
+def _holdings_late() -> list[_Change]:
+    advance = Seat.advance
+    return [(Seat, "advance", lambda self, ballots, rulings, _prepare: advance(self, ballots, rulings))]
+
+
+def _wait_for_ever() -> list[_Change]:
+    return [(worker, "_WAIT_SECONDS", math.inf)]
+
+
 PLANTS: Final[dict[str, Callable[[], list[_Change]]]] = {
     "act-before-durable": _act_before_durable,
+    "admit-rivals": _admit_rivals,
     "blind-tie-break": _blind_tie_break,
     "clear-when-built": _clear_when_built,
     "contents-by-id": _contents_by_id,
     "count-ballots": _count_ballots,
     "cursor-before-note": _cursor_before_note,
+    "deadline-ignored": _deadline_ignored,
     "decide-before-inputs": _decide_before_inputs,
     "error-as-no": _error_as_no,
     "hasty-membership": _hasty_membership,
+    "holdings-late": _holdings_late,
     "journal-after-head": _journal_after_head,
     "junk-keeps-out": _junk_keeps_out,
     "keep-neighbours": _keep_neighbours,
     "makers-voters": _makers_voters,
+    "never-doubled": _never_doubled,
     "no-check-inside-block": _no_check_inside_block,
+    "no-operation-check": _no_operation_check,
+    "no-root-check": _no_root_check,
+    "no-signature-check": _no_signature_check,
     "no-stall": _no_stall,
     "place-before-head": _place_before_head,
     "rule-2-across-federations": _rule_2_across_federations,
     "sign-anew": _sign_anew,
     "stall-frees-the-voter": _stall_frees_the_voter,
     "successor-leaves-places": _successor_leaves_places,
+    "unchained-votes": _unchained_votes,
     "unfenced": _unfenced,
     "unlimited-doubling": _unlimited_doubling,
+    "valid-twice": _valid_twice,
     "vote-in-the-past": _vote_in_the_past,
     "votes-before-epoch": _votes_before_epoch,
+    "wait-for-ever": _wait_for_ever,
     "years-ahead": _years_ahead,
 }
 
 CAUGHT_BY: Final[dict[str, int]] = {
     "act-before-durable": 0,
-    "blind-tie-break": 19,
+    "admit-rivals": 0,
+    "blind-tie-break": 5,
     "clear-when-built": 0,
     "contents-by-id": 5,
     "count-ballots": 0,
-    "cursor-before-note": 0,
-    "decide-before-inputs": 370,
-    "error-as-no": 2,
+    "cursor-before-note": 10,
+    "deadline-ignored": 34,
+    "decide-before-inputs": 33,
+    "error-as-no": 45,
     "hasty-membership": 43,
-    "journal-after-head": 0,
-    "junk-keeps-out": 1,
+    "holdings-late": 0,
+    "journal-after-head": 2,
+    "junk-keeps-out": 11,
     "keep-neighbours": 31,
-    "makers-voters": 5,
-    "no-check-inside-block": 11,
-    "no-stall": 0,
+    "makers-voters": 1,
+    "never-doubled": 4,
+    "no-check-inside-block": 17,
+    "no-operation-check": 1,
+    "no-root-check": 1,
+    "no-signature-check": 1,
+    "no-stall": 5,
     "place-before-head": 0,
     "rule-2-across-federations": 67,
     "sign-anew": 0,
-    "stall-frees-the-voter": 234,
-    "successor-leaves-places": 0,
-    "unfenced": 1,
-    "unlimited-doubling": 62,
-    "vote-in-the-past": 37,
-    "votes-before-epoch": 1,
-    "years-ahead": 5,
+    "stall-frees-the-voter": 17,
+    "successor-leaves-places": 1,
+    "unchained-votes": 0,
+    "unfenced": 3,
+    "unlimited-doubling": 17,
+    "valid-twice": 1,
+    "vote-in-the-past": 4,
+    "votes-before-epoch": 4,
+    "wait-for-ever": 14,
+    "years-ahead": 17,
 }
 
 

@@ -85,6 +85,9 @@ class Settings:
         interleaved: chance, per storage call, that others go on before it is made.
         unavailable: chance that a call fails without an effect.
         unknown_fate: chance that a write fails after its effect.
+        given_up: chance that a write fails, and has its effect later.
+        full: chance, per line of a journal, that the disk is full.
+        deaf: chance, whenever a process waits, that it is told of changes too late, never or for nothing.
         crashes: chance, per storage call, that the process dies.
         late: chance that a page of the backlog does not show an entry yet.
         outages: weight of nodes that go down or are cut off, among all events.
@@ -109,6 +112,9 @@ class Settings:
     interleaved: float
     unavailable: float
     unknown_fate: float
+    given_up: float
+    full: float
+    deaf: float
     crashes: float
     late: float
     outages: float
@@ -142,6 +148,9 @@ class Settings:
             interleaved=chance.choice((0.0, 0.01, 0.03, 0.08)),
             unavailable=chance.choice((0.0, 0.0, 0.005, 0.03)),
             unknown_fate=chance.choice((0.0, 0.0, 0.02, 0.1)),
+            given_up=chance.choice((0.0, 0.0, 0.01, 0.05)),
+            full=chance.choice((0.0, 0.0, 0.02)),
+            deaf=chance.choice((0.0, 0.2, 0.5)),
             crashes=chance.choice((0.0, 0.0, 0.005, 0.03)),
             late=chance.choice((0.0, 0.0, 0.2)),
             outages=chance.choice((0.0, 0.0, 0.3, 1.0)),
@@ -170,6 +179,9 @@ class Settings:
             interleaved=0.0,
             unavailable=0.0,
             unknown_fate=0.0,
+            given_up=0.0,
+            full=0.0,
+            deaf=0.0,
             crashes=0.0,
             late=0.0,
             outages=0.0,

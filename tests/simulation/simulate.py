@@ -40,6 +40,8 @@ class Outcome:
         seed: its seed.
         steps: how many steps processes made.
         faults: how often each kind of fault happened.
+        settled: how many honest transactions were undecided when the faults stopped, and became valid then.
+        calm_rounds: how long that took: after each round, time passes.
         violation: which promise was broken, or None.
         trace: a digest of all that is stored in the end.
     """
@@ -48,6 +50,8 @@ class Outcome:
     steps: int
     faults: Counter[str]
     violation: str | None
+    settled: Counter[str] = field(default_factory=Counter)
+    calm_rounds: int = 0
     trace: str = ""
 
 
@@ -58,6 +62,8 @@ class Summary:
     worlds: int = 0
     steps: int = 0
     faults: Counter[str] = field(default_factory=Counter)
+    settled: Counter[str] = field(default_factory=Counter)
+    calm_rounds: int = 0
     broken: list[Outcome] = field(default_factory=list)
 
     def add(self, outcome: Outcome) -> None:
@@ -65,12 +71,21 @@ class Summary:
         self.worlds += 1
         self.steps += outcome.steps
         self.faults.update(outcome.faults)
+        self.settled.update(outcome.settled)
+        self.calm_rounds = max(self.calm_rounds, outcome.calm_rounds)
         if outcome.violation:
             self.broken.append(outcome)
 
     def __str__(self) -> str:
-        kinds = ", ".join(f"{count} {kind}" for kind, count in self.faults.most_common())
-        return f"{self.worlds} worlds, {self.steps} steps, {self.faults.total()} faults ({kinds})"
+        kinds, settled = (_told(counter) for counter in (self.faults, self.settled))
+        return (
+            f"{self.worlds} worlds, {self.steps} steps, {self.faults.total()} faults ({kinds}), "
+            f"honest transactions decided when they stopped ({settled}) in at most {self.calm_rounds} rounds"
+        )
+
+
+def _told(counter: Counter[str]) -> str:
+    return ", ".join(f"{count} {kind}" for kind, count in counter.most_common())
 
 
 def run_seed(seed: int, plant: str | None = None) -> Outcome:
@@ -86,7 +101,9 @@ def run_world(settings: Settings, plant: str | None = None) -> Outcome:
             world.run()
         except Exception as error:  # noqa: BLE001 - whatever ends a world is told with the seed that replays it
             return Outcome(settings.seed, world.steps, world.faults, f"{type(error).__name__}: {error}")
-        return Outcome(settings.seed, world.steps, world.faults, None, world.digest())
+        return Outcome(
+            settings.seed, world.steps, world.faults, None, world.settled, world.calm_rounds, trace=world.digest()
+        )
 
 
 @contextmanager
@@ -119,5 +136,8 @@ def run_seeds(seeds: range, *, processes: int, plant: str | None = None) -> Iter
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(processes, mp_context=context) as pool:
         outcomes: Iterable[list[Outcome]] = pool.map(_run_chunk, chunks, [plant] * len(chunks))
-        for found in outcomes:
-            yield from found
+        try:
+            for found in outcomes:
+                yield from found
+        finally:
+            pool.shutdown(cancel_futures=True)

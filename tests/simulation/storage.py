@@ -1,7 +1,8 @@
 """One process' connection to the world's database: the memory backend, with everything that can go wrong around it.
 
 Before every call others may go on, and the call may fail or the process die; after a write the process may die, or be
-told that it failed.  So every prefix of every batch is reached, and every write's fate may be unknown.
+told that it failed; and a write that was given up may be done at any later time.  So every prefix of every batch is
+reached, and every write's fate may be unknown.
 
 Invariants:
 
@@ -12,26 +13,32 @@ Invariants:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from bigchaindb.exceptions import StorageUnavailable
 from bigchaindb.storage.memory import MemoryStorage
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from bigchaindb.storage.memory import _Contents
     from bigchaindb.storage.records import (
         BacklogEntry,
         DecisionRow,
+        Effects,
         NewTransaction,
         RejectionRow,
         Sighting,
+        StoredBlock,
         VoteRow,
     )
     from tests.simulation.actors import Process
     from tests.simulation.world import World
 
 __all__ = ["SimulatedStorage"]
+
+T = TypeVar("T")
 
 
 class _Call:
@@ -56,7 +63,7 @@ class _Write(_Call):
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is None:
-            self._world.after_write()
+            self._world.after_write(self._process)
 
 
 class SimulatedStorage(MemoryStorage):
@@ -73,47 +80,75 @@ class SimulatedStorage(MemoryStorage):
     def _writing(self) -> Any:
         return _Write(self._world, self._process)
 
-    # --- row by row ------------------------------------------------------------------------------------------
+    def wait_for_change(self, timeout_seconds: float, of: Collection[str] = ()) -> bool:  # noqa: ARG002 - told of all
+        return self._process.wait_for_change(timeout_seconds)
+
+    # --- writes, row by row ----------------------------------------------------------------------------------
+
+    def _write(self, write: Callable[..., T], *told: Any, see: Callable[[], None] = lambda: None, **named: Any) -> T:
+        """Write something now, or be told that it failed and let it happen later.
+
+        Args:
+            write: a method of the storage beneath.
+            told: what it is called with.
+            see: looks at what became of it, also where the caller is not told: others act on what stands.
+            named: what it is called with, too.
+        """
+
+        def arrive(storage: MemoryStorage) -> None:
+            write(storage, *told, **named)
+            see()
+
+        if self._world.give_up(arrive):
+            raise StorageUnavailable("simulated: given up, and on its way")
+        try:
+            return write(self, *told, **named)
+        finally:
+            see()
 
     def append_backlog(self, transactions: Sequence[NewTransaction], received_at: float) -> None:
-        for transaction in transactions:
-            super().append_backlog([transaction], received_at)
+        for row in transactions:
+            self._write(MemoryStorage.append_backlog, [row], received_at)
+
+    def write_block(self, block: StoredBlock) -> None:
+        member = self._process.member
+        # As of now, whenever it arrives.
+        see = partial(self._world.invariants.see_block, member, member.clock(), self._process.began_at, block)
+        self._write(MemoryStorage.write_block, block, see=see)
 
     def place_votes(self, votes: Sequence[VoteRow]) -> list[str]:
         return [self._place(vote) for vote in votes]
 
     def _place(self, vote: VoteRow) -> str:
-        try:
-            return super().place_votes([vote])[0]
-        finally:
-            # Also where the caller was not told: what stands in the place, others act on.
-            self._world.invariants.see_vote(vote.block_id, self._process.member.me)
+        see = partial(self._world.invariants.see_vote, vote.block_id, self._process.member.me)
+        return self._write(MemoryStorage.place_votes, [vote], see=see)[0]
 
     def append_decisions(self, decisions: Sequence[DecisionRow]) -> list[str]:
         return [self._append(decision) for decision in decisions]
 
     def _append(self, decision: DecisionRow) -> str:
-        try:
-            return super().append_decisions([decision])[0]
-        finally:
-            self._world.invariants.see_decisions(self._process.member)
+        see = partial(self._world.invariants.see_decisions, self._process.member)
+        return self._write(MemoryStorage.append_decisions, [decision], see=see)[0]
 
     def reject(self, rejections: Sequence[RejectionRow]) -> None:
-        for rejection in rejections:
-            try:
-                super().reject([rejection])
-            finally:
-                self._world.invariants.see_rejection(rejection)
+        for row in rejections:
+            self._write(MemoryStorage.reject, [row], see=partial(self._world.invariants.see_rejection, row))
 
     def drop_backlog(self, *, ids: Sequence[str] = (), hashes: Sequence[str] = ()) -> None:
         for txid in ids:
-            super().drop_backlog(ids=[txid])
+            self._write(MemoryStorage.drop_backlog, ids=[txid])
         for text_hash in hashes:
-            super().drop_backlog(hashes=[text_hash])
+            self._write(MemoryStorage.drop_backlog, hashes=[text_hash])
 
     def sight(self, node: str, sightings: Sequence[Sighting]) -> None:
-        for sighting in sightings:
-            super().sight(node, [sighting])
+        for row in sightings:
+            self._write(MemoryStorage.sight, node, [row], see=partial(self._world.invariants.see_note, node, row.key))
+
+    def settle(self, effects: Effects) -> None:
+        self._write(MemoryStorage.settle, effects)
+
+    def swap_register(self, name: str, expected: str | None, new: str | None) -> bool:
+        return self._write(MemoryStorage.swap_register, name, expected, new)
 
     # --- late ------------------------------------------------------------------------------------------------
 

@@ -37,6 +37,14 @@ _WANTED: Final = {
     "makers-voters": "3: the electorate is never what the block's maker says",
     "error-as-no": "3.1: a storage or network error is retried, never turned into a vote",
     "sign-anew": "3: sends the same bytes again when unsure whether they arrived",
+    "no-signature-check": '3.1: its fulfillments are valid; otherwise "no"',
+    "no-operation-check": "2: CREATE: signed by a node of the federation; GENESIS in the first block only",
+    "no-root-check": "3: contents that don't add up to the root are left aside",
+    "valid-twice": '3.1: if it is in another block decided valid: "no"',
+    "deadline-ignored": '3.2: "now" for a deadline is the block\'s time',
+    "admit-rivals": "3.2: a conflict with a waiting valid transaction raises DoubleSpend at once",
+    "never-doubled": "3.1: 30 s; doubled at the second try, again at the third",
+    "wait-for-ever": "4: a notification is only a hint",
     "contents-by-id": "1: stored under the id alone, junk sent first would shut out the honest one",
 }
 

@@ -52,18 +52,32 @@ def test_every_kind_of_fault_happens(summary: tuple[Summary, float]) -> None:
     assert summary[0].faults.keys() == {
         "crash",
         "crash after a write",
+        "crash amid a line",
         "cut off",
+        "disk full",
         "down",
+        "given up",
         "interleaved",
         "late",
         "lie",
         "membership",
+        "notification",
         "replaced",
         "replaced in a step",
         "restarted",
         "unavailable",
         "unknown fate",
     }
+
+
+@pytest.mark.skipif(_SEEDS < _ENOUGH, reason="so few worlds need not have everything")
+def test_honest_transactions_are_decided_in_calm_also_beside_those_who_are_dead_or_lie(
+    summary: tuple[Summary, float],
+) -> None:
+    settled = summary[0].settled
+    # A world has two at the least, which are written when the faults have stopped.
+    assert settled["all"] >= 2 * _SEEDS - len(summary[0].broken)
+    assert min(settled["beside the dead"], settled["beside liars"]) > _SEEDS // 4
 
 
 def _treacherous(count: int) -> list[Settings]:

@@ -22,24 +22,27 @@ from bigchaindb.exceptions import LedgerError, StorageUnavailable
 from bigchaindb.node.node import create_ledger
 from bigchaindb.storage.memory import MemoryDatabase, MemoryStorage
 from tests.ledgers import NOW, key
-from tests.simulation.actors import Crash, Member, Role
+from tests.simulation.actors import Member, Role
 from tests.simulation.clients import Clients
-from tests.simulation.invariants import Invariants
+from tests.simulation.disk import Crash
 from tests.simulation.liars import Liar
+from tests.simulation.rest import AtRest
 from tests.simulation.settings import Plot
 from tests.simulation.siege import commit_treason, lay_siege
 from tests.simulation.succession import bid_farewell, change_in_haste
 from tests.simulation.violation import Violation
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from tests.simulation.actors import Process
+    from tests.simulation.clients import Signed
     from tests.simulation.settings import Settings
 
 __all__ = ["World"]
 
 _MAX_DEPTH: Final = 3
+_ARRIVING: Final = 0.1
 _MAX_CALM_ROUNDS: Final = 100
 _TURNS: Final = 3
 _MAX_CALM_LIES: Final = 20
@@ -56,7 +59,8 @@ class World:
         self.settings = settings
         self.chance = random.Random(settings.seed + 1)
         self.now = NOW
-        self.steps = 0
+        self.steps = self.calm_rounds = 0
+        self.settled: Counter[str] = Counter()
         self.faults: Counter[str] = Counter()
         self.database = MemoryDatabase()
         self.is_calm = False
@@ -76,7 +80,10 @@ class World:
         self.members = [Member(self, i, k, 0) for i, k in enumerate(keys) if i not in lying]
         self.liars = [Liar(self, i, keys[i]) for i in sorted(lying)]
         self.dead: list[Member] = []
-        self.invariants = Invariants(self)
+        # What is wrong with each forged transaction, by the hash of its text.
+        self.forgeries: dict[str, str] = {}
+        self._given_up: list[Callable[[MemoryStorage], object]] = []
+        self.invariants = AtRest(self)
         self.clients = Clients(self)
         self._changes_left = settings.changes
 
@@ -143,13 +150,15 @@ class World:
         if process.member.is_cut_off:
             raise StorageUnavailable("simulated: cut off")
 
-    def after_write(self) -> None:
+    def after_write(self, process: Process) -> None:
         """Let happen what may happen after a write.
 
         Raises:
             Crash: the process dies.
             StorageUnavailable: the process is not told that the write was done.
         """
+        process.own_changes += 1
+        self.database.changes += 1
         if self.is_calm:
             return
         at = self.chance.random()
@@ -165,6 +174,37 @@ class World:
         late = not self.is_calm and self.chance.random() < self.settings.late
         self.faults["late"] += late
         return late
+
+    def notification_delay(self, timeout_seconds: float) -> float:
+        """How late a process hears of changes: 0 at once, more than the timeout never; less than 0 is for nothing."""
+        if self.is_calm or self.chance.random() >= self.settings.deaf:
+            return 0.0
+        self.faults["notification"] += 1
+        return timeout_seconds * self.chance.choice((-1.0, 0.5, 2.0))
+
+    def append_to_disk(self, process: Process, line: str) -> int | None:
+        """How much of a line gets into a journal, None where the disk is full; the node may die of it."""
+        at = 1.0 if self.is_calm else self.chance.random()
+        if at < self.settings.full:
+            self.faults["disk full"] += 1
+            return None
+        if at - self.settings.full < self.settings.crashes:
+            self.faults["crash amid a line"] += 1
+            process.member.crash()
+            return self.chance.choice((self.chance.randrange(len(line)), len(line)))
+        return len(line)
+
+    def give_up(self, write: Callable[[MemoryStorage], object]) -> bool:
+        """Tell whether a write is given up, because no answer comes; it is done later, at any time."""
+        if self.is_calm or self.chance.random() >= self.settings.given_up:
+            return False
+        self.faults["given up"] += 1
+        self._given_up.append(write)
+        return True
+
+    def _arrive(self) -> None:
+        """Let a write arrive that was given up."""
+        self._given_up.pop(self.chance.randrange(len(self._given_up)))(MemoryStorage(self.database))
 
     def _let_others_go_on(self, process: Process) -> None:
         if self._depth >= _MAX_DEPTH or self._inner_events_left <= 0:
@@ -195,17 +235,28 @@ class World:
         for _ in range(self.settings.events):
             self._event()
         self._calm_down()
+        open_ = self.invariants.undecided()
         self._come_to_rest()
         self.invariants.check_at_rest()
+        self._count(open_)
+
+    def _count(self, open_: Sequence[Signed]) -> None:
+        """Count what was honest, and undecided when the faults stopped, by who has kept it from nothing."""
+        settled = sum(self.invariants.is_valid_everywhere(signed) for signed in open_)
+        self.settled["all"] += settled
+        self.settled["beside the dead"] += settled * bool(self.dead)
+        self.settled["beside liars"] += settled * bool(self.liars)
 
     def _event(self) -> None:
         self.now += self.chance.choice((0.0, 0.01, 0.1, 1.0))
+        if self._given_up and self.chance.random() < _ARRIVING:
+            self._arrive()
         weights = (
             (4.0, self._step_builder),
             (7.0, self._step_voter),
             (2.0, self.clients.act),
             (2.0 * len(self.liars), self._lie),
-            (self.settings.outages, self._outage),
+            (max(self.settings.outages, 0.3 * (self.settings.full > 0)), self._outage),
             (self.settings.replacements, self._replace),
             (0.5 * (self.settings.changes > 0), self._change),
             (0.25, self._sleep),
@@ -218,22 +269,27 @@ class World:
                 break
         self.invariants.check()
 
-    def _step(self, process: Process) -> bool:
+    def _step(self, process: Process) -> None:
         if process.is_busy or not process.member.is_up:
-            return False
+            return
         self.steps += 1
         try:
-            return process.step()
+            process.step()
         except LedgerError as error:
             raise Violation(f"node {process.member.number} stopped: {error}") from error
         finally:
             process.member.bury_voters()
 
+    def _step_one_of(self, processes: Sequence[Process]) -> None:
+        """Step one of those that would go on now."""
+        if awake := [process for process in processes if process.is_awake]:
+            self._step(self.chance.choice(awake))
+
     def _step_builder(self) -> None:
-        self._step(self.chance.choice(self.members).builder)
+        self._step_one_of([member.builder for member in self.members])
 
     def _step_voter(self) -> None:
-        self._step(self.chance.choice(self.chance.choice(self.members).voters))
+        self._step_one_of(self.chance.choice(self.members).voters)
 
     def _lie(self) -> None:
         self.faults["lie"] += 1
@@ -302,6 +358,8 @@ class World:
 
     def _calm_down(self) -> None:
         """End the faults; a minority may stay dead, liars go on lying, everybody has the present configuration."""
+        while self._given_up:
+            self._arrive()
         self.is_calm = True
         present = [m for m in self.members if m.me in self.federations[-1]]
         if self.settings.dead:
@@ -323,9 +381,12 @@ class World:
             lay_siege(self)
         elif self.settings.plot is Plot.TREASON:
             commit_treason(self)
+        # Whoever is dead, or lies: those who come now are served.
+        self.clients.make_and_pass_on()
 
     def _come_to_rest(self) -> None:
         for number in range(_MAX_CALM_ROUNDS):
+            self.calm_rounds = number + 1
             self.run_living()
             if self.invariants.is_at_rest():
                 return
@@ -359,8 +420,10 @@ class World:
     def run_until_quiet(self, members: Sequence[Member]) -> None:
         """Step these until all are quiet."""
         for _ in range(_MAX_STEPS_PER_ROUND):
-            workers = [process for m in members for process in (m.builder, m.voter)]
-            self.chance.shuffle(workers)
-            if sum(self._step(process) for process in workers) == 0:
+            workers = [process for m in members for process in (m.builder, m.voter) if process.is_awake]
+            if not workers:
                 break
+            self.chance.shuffle(workers)
+            for process in workers:
+                self._step(process)
         self.invariants.check()
