@@ -8,7 +8,7 @@ Invariants:
 - Whoever follows the cursors, and goes on later from the last, gets each item once, in an order that never changes.  So
   a list ends before what others have found valid and this node has not decided yet: the index has it there already.
 - A page does not end among places that are not firm (`Storage.is_firm`), unless there are more than it can hold.
-- The cost of a page depends on its size, not on the length of the list or of the ledger (but see `Storage.outputs_of`).
+- The cost of a page depends on its size, not on the length of the list or of the ledger.
 - Only the end of a list has no cursor to go on from.  A page may be short, and where what is asked for is rare, empty.
 - What is in memory at a time is bounded, however many items are asked for, and however long they are.
 - What is called valid was decided so by this node; what an index says is checked against what is signed.

@@ -257,8 +257,7 @@ class Storage(ABC):
         """Return up to `limit` holdings of an owner behind a cursor.
 
         They are in the order in which they were settled; the spent ones alone, in that in which their spenders were.
-        What is settled later is behind all cursors that `is_firm` calls so.  A backend where a place in order costs a
-        document may put the spent ones in order when they are asked for, all that the owner has.
+        What is settled later is behind all cursors that `is_firm` calls so.
 
         Args:
             owner: public key, base58.

@@ -2,7 +2,8 @@
 
 An output is a document of `outputs`, `{id: txid/cid, owners, place, ...}`.  Those of an owner are listed in `holdings`:
 `u/owner/place` for what is unspent and `g/owner/place` for what is gone, `{id, of: {output: True, or its spender}}`,
-where all whose places differ only in the last digit share a list.
+where all whose places differ only in the last digit share a list.  What is gone is listed once more in the order in
+which it was spent, `s/owner/place` with the place of what its spender made first; its own is in the entry there.
 
 Invariants:
 
@@ -42,13 +43,15 @@ __all__ = ["Holdings"]
 
 _UNSPENT: Final = "u"
 _GONE: Final = "g"
+_SPENT: Final = "s"
 _NOBODY: Final = ""
 
 # A list is found by all digits of a place but the last.
 _LISTED_DIGITS: Final = 15
 _PLACE: Final = re.compile(r"([0-9]{15})([0-9])-.*", re.DOTALL)
-_LIST: Final = re.compile(r"[ug]/.*/([0-9]{15})", re.DOTALL)
+_LIST: Final = re.compile(r"[ugs]/.*/([0-9]{15})", re.DOTALL)
 _ENTRY: Final = re.compile(r"([0-9])([^/]*)/([0-9]{1,9})")
+_SPENT_ENTRY: Final = re.compile(rf"([0-9])([^/]*)/([0-9]{{1,9}})/([0-9]{{{PLACE_DIGITS}}})")
 
 _PAGE: Final = 128
 _MARKED: Final = 64
@@ -102,7 +105,8 @@ class Holdings:
         for ref, spender in effects.spent:
             gone.setdefault(f"{ref.txid}/{ref.cid}", spender)
         # Every node does this for every block, and a look costs a tenth of a write.
-        known = {output.id: output for output in self._standing([*rows, *gone])}
+        makers = {f"{spender}/0" for spender in gone.values()}
+        known = {output.id: output for output in self._standing([*rows, *gone, *makers])}
         missing = [row for id_, row in rows.items() if id_ not in known]
         added: list[_Output] = []
 
@@ -111,10 +115,12 @@ class Holdings:
             self._list(added, gone, {})
 
         self._store.together(add, lambda: self._list(known.values(), gone, self._lists(known.values())))
-        places = {output.id: output.number for output in [*known.values(), *added]}
-        carried = [(hash_, txid, places[f"{txid}/0"]) for hash_, txid in effects.payloads if f"{txid}/0" in places]
+        standing = known | {output.id: output for output in added}
+        self._list_as_spent(standing, gone)
+        made = [(hash_, txid, standing.get(f"{txid}/0")) for hash_, txid in effects.payloads]
+        carried = [self._postings.payload(hash_, txid, first.number) for hash_, txid, first in made if first]
         if carried:
-            self._postings.add_payloads(self._postings.payload(*each) for each in carried)
+            self._postings.add_payloads(carried)
         lines = ((new.lineage, f"{new.ref.txid}/{new.ref.cid}") for new in effects.outputs)
         marks = [self._postings.mark(of.asset, of.step, id_) for of, id_ in lines if of.step % _MARKED == 0]
         if marks:
@@ -131,7 +137,9 @@ class Holdings:
         return self._store.sound(rows, _output)
 
     def _lists(self, outputs: Iterable[_Output]) -> dict[str, Mapping[str, Any]]:
-        keys = chain.from_iterable(chain.from_iterable(output.lists() for output in outputs))
+        return self._found(chain.from_iterable(chain.from_iterable(output.lists() for output in outputs)))
+
+    def _found(self, keys: Iterable[str]) -> dict[str, Mapping[str, Any]]:
         rows = self._store.find("holdings", keys)
         return dict(self._store.sound(rows, lambda row: (row.text("id"), row.mapping("of"))))
 
@@ -157,8 +165,31 @@ class Holdings:
                     added.setdefault(unspent, {})[entry] = True
                 if is_held and (is_gone or spender is not None):
                     left.setdefault(unspent, []).append(entry)
-        self._store.put("holdings", [{"id": key, "of": entries} for key, entries in added.items()], _joined)
+        self._store.put("holdings", _list_documents(added), _joined)
         self._store.change("holdings", left, _without)
+
+    def _list_as_spent(self, standing: Mapping[str, _Output], spenders: Mapping[str, str]) -> None:
+        """List what is gone in the order in which it was spent, where it is not listed so.
+
+        Args:
+            standing: outputs that stand, by id.
+            spenders: by output, for those that are gone.
+        """
+        wanted: dict[str, dict[str, object]] = {}
+        for id_, spender in spenders.items():
+            output = standing.get(id_)
+            if output is not None:
+                place = standing.get(f"{spender}/0", output).place
+                entry = f"{place[_LISTED_DIGITS]}{id_}/{output.number:0{PLACE_DIGITS}d}"
+                for owner in output.owners:
+                    wanted.setdefault(f"{_SPENT}/{owner}/{place[:_LISTED_DIGITS]}", {})[entry] = spender
+        lists = self._found(wanted)
+        missing = {
+            key: new
+            for key, entries in wanted.items()
+            if (new := {entry: spender for entry, spender in entries.items() if entry not in lists.get(key, ())})
+        }
+        self._store.put("holdings", _list_documents(missing), _joined)
 
     # --- of an owner -----------------------------------------------------------------------------------------
 
@@ -167,9 +198,7 @@ class Holdings:
         self._store.check_open()
         if not may_be_key(f"{_GONE}/{owner}/{start}") or owner == _NOBODY or limit < 1:
             return []
-        if spent:
-            return self._spent(owner, start, limit)
-        kinds = (_UNSPENT, _GONE) if spent is None else (_UNSPENT,)
+        kinds = (_UNSPENT, _GONE) if spent is None else (_SPENT,) if spent else (_UNSPENT,)
         # What moves meanwhile is found where it comes to, because that is read later.
         rows = {
             row.cursor: row
@@ -177,31 +206,6 @@ class Holdings:
             for row in islice(self._walk(kind, owner, start, min(limit, _PAGE)), limit)
         }
         return [rows[cursor] for cursor in sorted(rows)[:limit]]
-
-    def _spent(self, owner: str, start: str, limit: int) -> list[OutputRow]:
-        """Return the gone ones in the order in which they were spent.
-
-        That order is in no key, since a key costs a document for each: so this reads all that the owner has spent, and
-        keeps no more of it than is asked for.
-        """
-        walk = self._walk(_GONE, owner, named(0, ""), _PAGE)
-        found: list[OutputRow] = []
-        while some := list(islice(walk, _PAGE)):
-            found += [row for row in self._by_spender(some) if row.cursor > start]
-            found = sorted(found, key=lambda row: row.cursor)[:limit]
-        return found
-
-    def _by_spender(self, rows: Sequence[OutputRow]) -> list[OutputRow]:
-        """Return these, each with a cursor that begins with the place at which its spender was settled."""
-        first = {row.ref: f"{row.spent_by}/0" for row in rows}
-        made = self._store.find("outputs", first.values(), fields=("id", "owners", "place"), decides=False)
-        places = {output.id: output.number for output in self._store.sound(made, _output)}
-        moved = []
-        for row in rows:
-            own = int(row.cursor[:PLACE_DIGITS])
-            name = f"{own:0{PLACE_DIGITS}d}{row.ref.txid}"
-            moved.append(OutputRow(named(places.get(first[row.ref], own), name), row.ref, row.spent_by))
-        return moved
 
     def _walk(self, kind: str, owner: str, start: str, size: int) -> Iterator[OutputRow]:
         """Give the entries of an owner's lists of a kind behind a named place, in order."""
@@ -287,15 +291,23 @@ def _output(row: Row) -> _Output:
 
 def _entries(row: Row) -> list[OutputRow]:
     """Return what a list holds, in order."""
-    place = _LIST.fullmatch(row.text("id"))
-    entries = [(_ENTRY.fullmatch(entry), spender) for entry, spender in row.mapping("of").items()]
+    key = row.text("id")
+    place = _LIST.fullmatch(key)
+    form = _SPENT_ENTRY if key.startswith(_SPENT) else _ENTRY
+    entries = [(form.fullmatch(entry), spender) for entry, spender in row.mapping("of").items()]
     rows = []
     for entry, spender in entries:
         if place is None or entry is None or not (spender is True or isinstance(spender, str)):
             raise row.damaged("of")
         ref = OutputRef(entry[2], int(entry[3]))
-        rows.append(OutputRow(_named(int(place[1] + entry[1]), ref), ref, None if spender is True else spender))
+        at = int(place[1] + entry[1])
+        cursor = named(at, f"{entry[4]}{ref.txid}") if form is _SPENT_ENTRY else _named(at, ref)
+        rows.append(OutputRow(cursor, ref, None if spender is True else spender))
     return sorted(rows, key=lambda row: row.cursor)
+
+
+def _list_documents(lists: Mapping[str, Mapping[str, object]]) -> list[dict[str, object]]:
+    return [{"id": key, "of": entries} for key, entries in lists.items()]
 
 
 def _is_list(row: Any) -> Any:

@@ -85,7 +85,7 @@ TABLES: Final[Mapping[str, Mapping[str, Index]]] = {
     "decisions": {"block": Index(lambda row: row["block"])},
     # {id: txid/cid, owners, place, asset and step (but at the first step)}
     "outputs": {},
-    # {id: u or g/owner/all digits of the place but the last, of: {last digit + txid/cid: true, or the spender's id}}
+    # {id: u, g or s/owner/all digits of the place but the last, of: {last digit + txid/cid: true, or the spender's id}}
     "holdings": {},
     # {id: hash/node, tx, node, text, place}
     "rejections": {"tx": Index(lambda row: row["tx"])},

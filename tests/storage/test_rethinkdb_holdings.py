@@ -51,7 +51,7 @@ def lists(storage: RethinkStorage) -> dict[str, Mapping[str, object]]:
 def test_nothing_of_what_is_spent_is_left_among_the_unspent(storage: RethinkStorage) -> None:
     for each in (MADE, SOLD):
         storage.settle(each)
-    assert {key[:2] for key in lists(storage) if "/alice/" in key} == {"g/"}
+    assert {key[:2] for key in lists(storage) if "/alice/" in key} == {"g/", "s/"}
     assert held(storage, ALICE) == held(storage, ALICE, spent=True) == SPENT
     assert held(storage, BOB, spent=False) == [(output("sold"), None)]
 
@@ -85,12 +85,35 @@ def test_what_a_slow_node_lists_again_is_spent_all_the_same(storage: RethinkStor
     for each in (MADE, SOLD):
         storage.settle(each)
     list_again(other, MADE)
-    assert {key[:2] for key in lists(storage) if "/alice/" in key} == {"g/", "u/"}
+    assert {key[:2] for key in lists(storage) if "/alice/" in key} == {"g/", "s/", "u/"}
     for spent, found in ((None, SPENT), (True, SPENT), (False, [])):
         assert held(storage, ALICE, spent=spent) == found
     # It goes on with the next block.
     other.settle(SOLD)
-    assert {key[:2] for key in lists(storage) if "/alice/" in key} == {"g/"}
+    assert {key[:2] for key in lists(storage) if "/alice/" in key} == {"g/", "s/"}
+
+
+def test_what_a_node_did_not_list_as_spent_any_more_another_lists(
+    storage: RethinkStorage, other: RethinkStorage
+) -> None:
+    for each in (MADE, SOLD):
+        storage.settle(each)
+    found = rows_of(storage, ALICE, spent=True)
+    assert [(row.ref, row.spent_by) for row in found] == SPENT
+    storage._store.write(r.table("holdings").between(f"s/{ALICE}/", f"s/{ALICE}/~").delete())
+    assert rows_of(storage, ALICE, spent=True) == []
+    other.settle(SOLD)
+    assert rows_of(other, ALICE, spent=True) == found
+
+
+def test_what_was_spent_is_in_the_order_in_which_it_was(storage: RethinkStorage) -> None:
+    made = [output(f"made {n}") for n in range(30)]
+    storage.settle(effects(*[(ref, [ALICE]) for ref in made]))
+    for n in reversed(range(30)):
+        storage.settle(effects((output(f"sold {n}"), [BOB]), spent=[(made[n], f"sold {n}")]))
+    assert [row.ref for row in rows_of(storage, ALICE, spent=True)] == made[::-1]
+    cursors = [row.cursor for row in rows_of(storage, ALICE)]
+    assert cursors == sorted(cursors)
 
 
 def test_what_a_node_left_half_listed_another_completes(storage: RethinkStorage, other: RethinkStorage) -> None:
