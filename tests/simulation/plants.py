@@ -341,7 +341,7 @@ def _holdings_late() -> list[_Change]:
 
 
 def _wait_for_ever() -> list[_Change]:
-    return [(worker, "_WAIT_SECONDS", math.inf)]
+    return [(worker, "_LONGEST_WAIT_SECONDS", math.inf)]
 
 
 PLANTS: Final[dict[str, Callable[[], list[_Change]]]] = {
