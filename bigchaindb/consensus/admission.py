@@ -77,10 +77,21 @@ def _check(
         rival = taken.get(ref)
         if rival not in {None, transaction.id}:
             raise _double_spend(i, ref, rival)
-    for ref, rival in facts.rivals(transaction):
-        is_open = facts.is_in_the_way(rival) and facts.may_hold(rival)
-        if facts.is_valid(rival) or is_open or _waits(rival, facts, now):
+    rivals = facts.rivals(transaction)
+    for ref, rival in rivals:
+        if _stands(rival, facts) or _waits(rival, facts, now):
             raise _double_spend(transaction.inputs.index(ref), ref, rival)
+    # Transactions go from the backlog into blocks, so blocks are asked once more after the backlog: a rival that moved
+    # meanwhile was somewhere all the time.
+    moved = Facts([transaction], facts.view) if rivals else facts
+    for ref, rival in moved.rivals(transaction):
+        if _stands(rival, moved):
+            raise _double_spend(transaction.inputs.index(ref), ref, rival)
+
+
+def _stands(txid: str, facts: Facts) -> bool:
+    """Tell whether a rival is valid, or in an undecided block and well signed."""
+    return facts.is_valid(txid) or (facts.is_in_the_way(txid) and facts.may_hold(txid))
 
 
 def _waits(txid: str, facts: Facts, now: str) -> bool:

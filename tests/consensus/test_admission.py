@@ -19,6 +19,8 @@ from tests.consensus.views import StatedView, at, block_id, create, garbled, tra
 from tests.ledgers import NOW, key
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from bigchaindb.model.transaction import Transaction
 
 BOAT, CAR = create("boat"), create("car")
@@ -229,3 +231,23 @@ def test_a_rival_that_was_decided_valid_is_in_the_way_whenever_its_block_is_date
     view.decided(BOAT)
     view.stand(BLOCK, transfer(BOAT, to="carol"), ahead=True, verdict=True)
     assert isinstance(answer(view, transfer(BOAT)), DoubleSpend)
+
+
+@pytest.mark.parametrize("verdict", [None, True])
+def test_a_rival_that_moves_from_the_backlog_into_a_block_meanwhile_is_seen(*, verdict: bool | None) -> None:
+    rival, spend = transfer(BOAT), transfer(BOAT, to="carol")
+
+    class Moving(StatedView):
+        """The rival is built just when the backlog is asked for it."""
+
+        def waiting(self, ids: Collection[str]) -> dict[str, list[Transaction]]:
+            self.stand(BLOCK, rival, verdict=verdict)
+            self.backlog.clear()
+            return super().waiting(ids)
+
+    view = Moving()
+    view.decided(BOAT)
+    view.wait(rival)
+    error = answer(view, spend)
+    assert isinstance(error, DoubleSpend)
+    assert error.rival == rival.id
