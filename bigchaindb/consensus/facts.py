@@ -41,9 +41,9 @@ class Facts:
         standings = self._standings.get(txid, ())
         return [s for s in standings if s.block_id != but] if but else standings
 
-    def is_valid(self, txid: str, *, but: str | None = None) -> bool:
-        """Tell whether a transaction stands in a block decided valid, other than one."""
-        return (but is None and txid in self._known_valid) or any(s.verdict for s in self.standings(txid, but=but))
+    def is_valid(self, txid: str) -> bool:
+        """Tell whether a transaction stands in a block decided valid."""
+        return txid in self._known_valid or any(s.verdict for s in self.standings(txid))
 
     def is_valid_at_present(self, txid: str, *, but: str | None = None) -> bool:
         """Tell whether a transaction stands in a block decided valid under the present federation, other than one."""

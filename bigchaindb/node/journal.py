@@ -22,12 +22,13 @@ import contextlib
 import errno
 import fcntl
 import os
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from bigchaindb import canonical, crypto
-from bigchaindb.exceptions import JournalError
+from bigchaindb.exceptions import JournalError, StorageUnavailable
 from bigchaindb.model.shape import Shape
 
 if TYPE_CHECKING:
@@ -61,6 +62,9 @@ _shape: Final = Shape(JournalError)
 
 # How many voters in a row may end between raising the epoch and writing it down.
 _MOST_CRASHES: Final = 100_000
+# Who writes a line is done in milliseconds.
+_LOCK_TRIES: Final = 100
+_LOCK_TRY_SECONDS: Final = 0.05
 _WENT_BACK: Final = (
     "this node has cast more than its head in storage tells: the database was put back to an earlier state; "
     "bring the newest one back, since acknowledged transactions are missing in this one"
@@ -101,6 +105,7 @@ class FileJournal:
 
         Raises:
             JournalError: the file cannot be opened.
+            StorageUnavailable: another process keeps it to itself.
         """
         self.path = path
         try:
@@ -137,6 +142,7 @@ class FileJournal:
 
         Raises:
             JournalError: it could not be written; nothing may be cast then.
+            StorageUnavailable: another process keeps the file to itself; nothing was written.
         """
         data = line.encode() + b"\n"
         try:
@@ -160,8 +166,14 @@ class FileJournal:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        """Keep out whoever else writes: a voter that was replaced may still be there."""
-        fcntl.flock(self._file, fcntl.LOCK_EX)
+        """Keep out whoever else writes: a voter that was replaced may still be there, and even be stopped right now."""
+        for _ in range(_LOCK_TRIES):
+            with contextlib.suppress(BlockingIOError):
+                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            time.sleep(_LOCK_TRY_SECONDS)
+        else:
+            raise StorageUnavailable(f"journal {self.path}: another process is writing to it, and does not end")
         try:
             yield
         finally:

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Final, Generic, TypeVar
 from bigchaindb import canonical
 from bigchaindb.exceptions import BlockError
 from bigchaindb.model.block import Block
+from bigchaindb.node.recorded import found_valid
 from bigchaindb.storage import cursors
 
 if TYPE_CHECKING:
@@ -201,15 +202,25 @@ class Listing:
         )
 
     def _awaited(self, ids: Sequence[str]) -> set[str]:
-        """Return which of these transactions, not valid here, stand in a block that this node may find valid yet."""
+        """Return which of these transactions, not valid here, stand in a block that others have found valid."""
         if not ids:
             return set()
         if not self._node.view.has_noted_all():
             return set(ids)
         notes = self._node.view.notes(ids)
-        # Also what was decided valid since it was looked for: who passes it over now never sees it.
-        coming = {txid for txid, found in notes.items() if any(note.verdict is not False for note in found)}
-        return coming | self._node.view.left_aside(ids)
+        aside = self._storage.standings(self._node.me, list(ids), checked=False)
+        open_ = {note.block_id for found in notes.values() for note in found if note.verdict is None}
+        open_ |= {note.block_id for found in aside.values() for note in found}
+        # Only what others have found valid is filed already.  Any member may file anything, and build a block that
+        # nobody ever decides: that must not hide what comes behind it.
+        valid = found_valid(self._node, open_)
+        return {
+            txid
+            for found in (notes, aside)
+            for txid, standings in found.items()
+            # Also what was decided here since it was looked for: who passes it over now never sees it.
+            if any(note.verdict or note.block_id in valid for note in standings)
+        }
 
     # --- blocks ----------------------------------------------------------------------------------------------
 
@@ -233,8 +244,11 @@ class Listing:
         def read(start: str | None, count: int) -> list[tuple[str, str, bool]]:
             if start is None:
                 return [(cursors.at(0), self._node.ledger, True), *read(cursors.at(0), count - 1)]
-            rows = self._storage.decisions(self._node.me, cursors.position(start), count)
-            return [(cursors.at(row.sequence), row.block_id, row.verdict) for row in rows]
+            first = cursors.position(start) + 1
+            rows = self._storage.decisions(self._node.me, first - 1, count)
+            # What is read while it is written may have a gap, and a cursor must not pass it.
+            told = [row for number, row in enumerate(rows, first) if row.sequence == number]
+            return [(cursors.at(row.sequence), row.block_id, row.verdict) for row in told]
 
         def keep(rows: Sequence[tuple[str, str, bool]]) -> Iterator[tuple[str, BlockEntry]]:
             return self._entries_of([(cursor, block_id) for cursor, block_id, told in rows if told is verdict], verdict)

@@ -1,21 +1,24 @@
-"""What the voters of a block have recorded of it: well-signed decision records only."""
+"""What the voters of a block have made of it: by well-signed votes and decision records only."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from bigchaindb.consensus.tally import is_quorum
+from bigchaindb.consensus.tally import is_quorum, tally
 from bigchaindb.exceptions import BlockError
 from bigchaindb.model.decision import Decision, Verdict
 from bigchaindb.model.genesis import Quorum
+from bigchaindb.node.view import read_vote
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from bigchaindb.model.block import Header
+    from bigchaindb.node.node import Node
     from bigchaindb.storage.records import DecisionRow
 
-__all__ = ["honest_verdict", "quorum_verdict", "recorded_decisions"]
+__all__ = ["found_valid", "honest_verdict", "quorum_verdict", "recorded_decisions"]
 
 
 def recorded_decisions(rows: Iterable[DecisionRow], block_id: str, header: Header) -> dict[str, Decision]:
@@ -58,3 +61,30 @@ def quorum_verdict(rows: Iterable[DecisionRow], block_id: str, header: Header, q
         if is_quorum(verdicts.count(verdict), len(header.voters), quorum):
             return verdict is Verdict.VALID
     return None
+
+
+def found_valid(node: Node, block_ids: Collection[str]) -> set[str]:
+    """Return which of these blocks others have found valid, as far as what they have signed shows it.
+
+    Of a block whose electorate this node does not know, the present members' records tell.
+    """
+    if not block_ids:
+        return set()
+    ids = sorted(block_ids)
+    headers = node.view.headers(ids)
+    places, records = node.storage.votes(ids), node.storage.decisions_on(ids)
+    present = replace(node.genesis.block.header, ledger=node.ledger, voters=node.federation)
+    found = set()
+    for block_id in ids:
+        header = headers[block_id]
+        if header is None or header.voters not in node.federations:
+            header = present
+        votes = {
+            voter: vote.is_valid
+            for voter, text in places.get(block_id, {}).items()
+            if (vote := read_vote(text, block_id, voter))
+        }
+        by_record = honest_verdict(records.get(block_id, ()), block_id, header, node.quorum)
+        if by_record or tally(header.voters, votes, node.quorum):
+            found.add(block_id)
+    return found

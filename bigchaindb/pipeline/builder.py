@@ -169,6 +169,8 @@ class Builder:
 
     def _read_decisions(self) -> bool:
         rows = self._storage.decisions(self._node.me, self._decisions_read, _PAGE, may_lag=True)
+        # What is read while it is written may have a gap; it is read on from there.
+        rows = [row for number, row in enumerate(rows, self._decisions_read + 1) if row.sequence == number]
         others = [row.block_id for row in rows if row.block_id not in self._own_undecided]
         stored = self._storage.blocks(others) if others else {}
         for row in rows:

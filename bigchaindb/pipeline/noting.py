@@ -2,6 +2,8 @@
 
 Invariants:
 
+- What this node has decided is noted as decided, whatever storage says of it: a note may be altered, and its maker may
+  sign a block once more, which makes another one of the same id.
 - Every block is noted before the cursor passes it, so what was missed while the node was down is caught up with.
 - A block that cannot be checked yet, or is none of this ledger's, is left aside and looked at again, in turn; that is
   never a "no".
@@ -11,6 +13,7 @@ Invariants:
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from bigchaindb.exceptions import BlockError, InvalidValue, JournalError, TransactionError
@@ -21,7 +24,7 @@ from bigchaindb.node.view import cursor_register
 from bigchaindb.storage.records import Sighting
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from bigchaindb.exceptions import BigchainDBError
     from bigchaindb.model.transaction import Transaction
@@ -93,7 +96,7 @@ class Noting:
         ]
         cursor = page[-1][0]
         with self._storage.batch():
-            self._storage.sight(self._node.me, new)
+            self._storage.sight(self._node.me, self.with_verdicts(new))
             if not self._storage.swap_register(self._register, self._cursor, cursor):
                 raise self._moved("this node's cursor")
         self._cursor = cursor
@@ -112,7 +115,15 @@ class Noting:
             if s.key in by_key and self._is_whole(by_key[s.key])
         ]
         if whole:
-            self._storage.sight(self._node.me, whole)
+            self._storage.sight(self._node.me, self.with_verdicts(whole))
+
+    def with_verdicts(self, sightings: Sequence[Sighting]) -> list[Sighting]:
+        """Return these notes with what this node has decided, by its own signed decisions."""
+        verdicts = self._node.view.verdicts({sighting.block_id for sighting in sightings})
+        for sighting in sightings:
+            if sighting.block_id in verdicts:
+                self._noted.pop(sighting.key, None)
+        return [replace(sighting, verdict=verdicts.get(sighting.block_id)) for sighting in sightings]
 
     def some_open(self, after: str | None, *, checked: bool) -> list[Sighting]:
         """Return the next few of this node's open notes behind one; the first again where there are none."""

@@ -167,6 +167,11 @@ class Voter:
                 whole = noted[sighting.key]
                 self._open.setdefault(sighting.block_id, _Open(sighting, whole.block, whole.tags, whole.contents))
         missing = [s for s in wanted if s.block_id not in self._open]
+        # A note that says otherwise than this node's own decision is mended, and not believed.
+        told = self._noting.with_verdicts(missing) if missing else []
+        if decided := [sighting for sighting in told if sighting.verdict is not None]:
+            self._storage.sight(self._node.me, decided)
+        missing = [sighting for sighting in told if sighting.verdict is None]
         stored = self._storage.blocks([s.block_id for s in missing]) if missing else {}
         for sighting in missing:
             for item in stored.get(sighting.block_id, []):

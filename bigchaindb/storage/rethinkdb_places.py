@@ -61,11 +61,18 @@ class Places:
         """Return how long ago something was learnt."""
         return time.monotonic() - self._learnt_at
 
+    def now(self) -> int:
+        """Return the place that would be taken at this moment, if none had been before."""
+        with self._lock:
+            return self._now() * PER_MILLISECOND
+
+    def _now(self) -> int:
+        return int((time.monotonic() + self._ahead_seconds) * PER_MILLISECOND)
+
     def take(self, count: int) -> int:
         """Return the first of so many places in a row; it ends in three zeros."""
         with self._lock:
-            now = int((time.monotonic() + self._ahead_seconds) * PER_MILLISECOND)
-            first = max(now, self._last // PER_MILLISECOND + 1) * PER_MILLISECOND
+            first = max(self._now(), self._last // PER_MILLISECOND + 1) * PER_MILLISECOND
             self._last = first + max(count, 1) - 1
             return first
 

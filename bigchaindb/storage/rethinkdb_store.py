@@ -278,13 +278,17 @@ class Store:
 
     def places(self, count: int) -> int:
         """Return the first of so many places; see `Places.take`."""
+        self._set_clock()
+        return self._places.take(count)
+
+    def _set_clock(self) -> None:
         if self._places.age_seconds() > _CLOCK_SECONDS:
             self._places.learn(self.read(r.now().to_epoch_time(), decides=False))
-        return self._places.take(count)
 
     def is_past(self, place: int, seconds: float) -> bool:
         """Tell whether a place was taken so many seconds ago, by the server's clock."""
-        return place < self.places(0) - int(seconds * 1_000) * PER_MILLISECOND
+        self._set_clock()
+        return place < self._places.now() - int(seconds * 1_000) * PER_MILLISECOND
 
     def learn_places(self, after_seconds: float, latest: Any) -> None:
         """Ask for the clock and the latest moment in a list, unless that was done within so many seconds.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import stat
 from typing import TYPE_CHECKING, Any
@@ -11,9 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bigchaindb import crypto
-from bigchaindb.exceptions import JournalError
+from bigchaindb.exceptions import JournalError, StorageUnavailable
 from bigchaindb.model.decision import Decision, Verdict
 from bigchaindb.model.vote import Vote
+from bigchaindb.node import journal as journals
 from bigchaindb.node.journal import (
     CastDecision,
     CastVote,
@@ -322,3 +324,22 @@ def test_what_a_full_disk_cut_short_does_not_run_into_the_next_line(
     other.append("second")
     other.close()
     assert reread(path) == ["first", "second"]
+
+
+def test_whoever_is_stopped_while_it_writes_keeps_its_successor_waiting_but_not_for_ever(
+    journal: FileJournal, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journals, "_LOCK_TRIES", 3)
+    journal.append("first")
+    fcntl.flock(journal._file, fcntl.LOCK_EX)
+    with pytest.raises(StorageUnavailable, match=f"journal {path}: another process is writing to it"):
+        FileJournal(path)
+    fcntl.flock(journal._file, fcntl.LOCK_UN)
+    successor = FileJournal(path)
+    fcntl.flock(journal._file, fcntl.LOCK_EX)
+    with pytest.raises(StorageUnavailable):
+        successor.append("second")
+    fcntl.flock(journal._file, fcntl.LOCK_UN)
+    successor.append("third")
+    assert list(successor.lines()) == ["first", "third"]
+    successor.close()

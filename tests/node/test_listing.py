@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
 from bigchaindb.exceptions import InvalidValue
+from bigchaindb.model.decision import Decision, Verdict
 from bigchaindb.model.reference import OutputRef
+from bigchaindb.model.timestamp import format_timestamp
 from bigchaindb.node import listing
 from bigchaindb.node.effects import effects
 from bigchaindb.node.listing import Holding, Listing, Page
@@ -16,7 +19,7 @@ from bigchaindb.node.node import stored_block
 from bigchaindb.node.queries import Status
 from bigchaindb.node.view import cursor_register
 from bigchaindb.storage.memory import MemoryStorage
-from bigchaindb.storage.records import Effects, Lineage, NewOutput, Sighting, StoredBlock
+from bigchaindb.storage.records import DecisionRow, Effects, Lineage, NewOutput, Sighting, StoredBlock, VoteRow
 from tests.consensus.views import garbled
 from tests.ledgers import Ledger, key, public, ref, row
 
@@ -236,15 +239,19 @@ class Ahead:
     """Another member has found a transfer of Alice's valid, and this node a later one, but not yet the first."""
 
     def __init__(self) -> None:
-        self.ledger = Ledger()
+        self.ledger = Ledger(3)
         made = creates(self.ledger, 2)
         self.first, self.second = (self.ledger.transfer(ref(t), ALICE, BOB, PAYLOAD) for t in made)
         self.member = self.ledger.first
         self.member.storage.settle(effects(self.member.node, [self.first]))
         self.ledger.settle(self.second)
-        self.member.stop()
+        others = self.ledger.members[1:]
+        for member in self.ledger.members:
+            member.stop()
         self.block = self.ledger.block(self.first)
         self.stored = self.ledger.put(self.block, self.first)
+        votes = [VoteRow(self.block.id, other.me, self.ledger.vote(self.block, other).text) for other in others]
+        self.member.storage.place_votes(votes)
 
     def lists(self) -> list[list[Any]]:
         found = lists(self.ledger)
@@ -273,13 +280,18 @@ def test_a_list_ends_before_what_others_have_decided_and_this_node_not(*, is_not
     assert ahead.lists() == [[*made, *(t.text for t in both)], gone, held_now, held_now]
 
 
-def test_a_list_ends_before_what_this_node_cannot_decide_yet() -> None:
-    ahead = Ahead()
+def sight_all(ahead: Ahead) -> None:
+    """Let the node have noted all, and have left the block aside."""
     storage, me = ahead.member.storage, ahead.member.me
     storage.sight(me, [Sighting(ahead.stored.key, ahead.block.id, ahead.ledger.clock.now, checked=False)])
     register = cursor_register(me)
     last = storage.blocks_after(None, 100)[-1][0]
     assert storage.swap_register(register, storage.registers([register])[register], last)
+
+
+def test_a_list_ends_before_what_this_node_cannot_decide_yet() -> None:
+    ahead = Ahead()
+    sight_all(ahead)
     assert [len(found) for found in ahead.lists()] == [2, 0, 0, 0]
 
 
@@ -314,6 +326,48 @@ def test_junk_in_an_index_ends_no_list(ledger: Ledger) -> None:
     made = ledger.settle(ledger.create(ALICE, PAYLOAD))
     assert held(ledger, ALICE, spent=False) == [Holding(ref(made), None)]
     assert whole(lambda after: lists(ledger).texts_with_payload(payload_hash(made), after, 10)) == [made.text]
+
+
+def test_a_block_that_nobody_will_ever_decide_ends_no_list() -> None:
+    """Any member may build one for the next century, or leave junk that names an id, and file what is in it."""
+    ledger = Ledger(4)
+    liar = ledger.members[-1]
+    late = ledger.create(ALICE, PAYLOAD, by=liar)
+    ledger.put(ledger.block(late, by=liar, at=format_timestamp(ledger.clock.now + 3e9)), late)
+    liar.storage.settle(effects(liar.node, [late]))
+    named = OutputRef("f" * 64, 0)
+    held_by = (NewOutput(named, tuple(public(ALICE)), Lineage(named.txid, 1)),)
+    liar.storage.settle(Effects(held_by, (), ((payload_hash(late), named.txid),)))
+    liar.storage.write_block(StoredBlock("a" * 64, "b" * 64, "junk", ("c" * 64,), (named.txid,), b""))
+    made = ledger.settle(ledger.create(ALICE, PAYLOAD))
+    assert held(ledger, ALICE, spent=False) == [Holding(ref(made), None)]
+    assert whole(lambda after: lists(ledger).texts_with_payload(payload_hash(made), after, 10)) == [made.text]
+
+
+def test_a_list_ends_before_what_the_members_have_recorded_of_a_block_that_this_node_does_not_know() -> None:
+    ahead = Ahead()
+    contents = ahead.ledger.database.contents
+    contents.votes.pop(ahead.block.id)
+    contents.blocks[ahead.stored.key] = replace(ahead.stored, text="a block of a later release")
+    sight_all(ahead)
+    assert [len(found) for found in ahead.lists()] == [3, 1, 1, 1]
+    for other in ahead.ledger.members[1:]:
+        sequence = len(other.storage.decisions(other.me, 0, 1_000)) + 1
+        decision = Decision.sign(
+            ledger=other.node.ledger,
+            sequence=sequence,
+            block_id=ahead.block.id,
+            verdict=Verdict.VALID,
+            previous="1" * 64,
+            timestamp=ahead.block.header.timestamp,
+            key=other.key,
+        )
+        when = ahead.block.header.timestamp
+        record = DecisionRow(
+            other.me, sequence, ahead.block.id, verdict=True, text=decision.text, valid_transactions=1, newest_time=when
+        )
+        other.storage.append_decisions([record])
+    assert [len(found) for found in ahead.lists()] == [2, 0, 0, 0]
 
 
 # --- places that are not firm ------------------------------------------------------------------------------

@@ -258,6 +258,16 @@ def test_a_forged_spend_takes_nothing_from_its_owner(ledger: Ledger, *, is_built
     assert ledger.first.queries.spender(ref(asset)) is None
 
 
+def test_what_is_spent_in_an_undecided_block_is_not_unspent_when_it_waits_no_more(ledger: Ledger) -> None:
+    asset = ledger.settle(ledger.create(ALICE))
+    spend = ledger.transfer(ref(asset), ALICE, BOB)
+    block = ledger.put_block(spend)
+    ledger.first.storage.sight(ledger.first.me, [Sighting(block.key, block.id, ledger.clock.now, checked=True)])
+    ledger.first.storage.drop_backlog(ids=[spend.id])
+    assert owned(ledger, ALICE) == []
+    assert ledger.first.queries.spender(ref(asset)) == spend.id
+
+
 def test_what_several_own_each_of_them_has(ledger: Ledger) -> None:
     asset = ledger.settle(ledger.create([ALICE, BOB]))
     assert owned(ledger, ALICE) == owned(ledger, BOB) == [ref(asset)]

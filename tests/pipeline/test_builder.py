@@ -76,6 +76,26 @@ def turned_down(ledger: Ledger, *transactions: Transaction) -> None:
 # --- when to build -----------------------------------------------------------------------------------------
 
 
+def test_a_builder_is_woken_by_what_waits_and_by_its_own_nodes_decisions(one: Ledger) -> None:
+    assert Builder(one.first.node).waits_for == ("backlog", f"decisions/{one.first.me}")
+
+
+def test_a_log_that_is_read_while_it_is_written_is_read_on_from_the_gap(
+    one: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    builder = Builder(one.first.node)
+    for number in range(2):
+        one.settle(one.create(ALICE, {"n": number}))
+    storage, me = one.first.storage, one.first.me
+    rows = storage.decisions(me, 0, 10)
+    with monkeypatch.context() as patched:
+        patched.setattr(storage, "decisions", lambda *_, **__: rows[:1] + rows[2:])
+        builder._read_decisions()
+    assert builder._decisions_read == rows[0].sequence
+    builder._read_decisions()
+    assert builder._decisions_read == rows[-1].sequence
+
+
 def test_an_idle_builder_builds_at_once(one: Ledger) -> None:
     transactions = creates(one, 3)
     one.write(*transactions)

@@ -271,6 +271,13 @@ def test_many_are_settled_in_one_call(storage: Storage) -> None:
     assert [ref for ref, _ in held(storage, ALICE, spent=False)] == many[1::2]
 
 
+def test_of_what_is_spent_at_once_comes_first_what_the_first_spends(storage: Storage) -> None:
+    storage.settle(effects(*[(output(name), [ALICE]) for name in "ab"]))
+    spenders = [(output(name), [BOB]) for name in "xy"]
+    storage.settle(effects(*spenders, spent=[(output("a"), "y"), (output("b"), "x")]))
+    assert held(storage, ALICE, spent=True) == [(output("b"), digest("x")), (output("a"), digest("y"))]
+
+
 def test_what_is_spent_is_listed_in_the_order_in_which_it_was_spent(storage: Storage) -> None:
     names = "abcdef"
     storage.settle(effects(*[(output(name), [ALICE, BOB]) for name in names]))

@@ -87,6 +87,25 @@ def test_a_bell_that_does_not_say_of_what_is_heard_by_everybody(storage: Rethink
         assert storage.wait_for_change(HANG_SECONDS, (changes.BLOCKS,)) is True, rung
 
 
+def test_what_was_told_is_not_told_again_with_what_is_new(storage: RethinkStorage, other: RethinkStorage) -> None:
+    listen(storage)
+    other.place_votes([vote(block("first"), "node")])
+    assert storage.wait_for_change(HANG_SECONDS, (changes.VOTES,)) is True
+    other.append_backlog([transaction("a")], 1.0)
+    assert storage.wait_for_change(0.3, (changes.VOTES,)) is False
+
+
+def test_a_bell_that_was_overtaken_by_the_next_takes_nothing_back(storage: RethinkStorage) -> None:
+    listen(storage)
+    for bell in ({"id": "x", "rung": 6, "of": {"votes": 6, "blocks": 5}}, {"id": "x", "rung": 5, "of": {"blocks": 5}}):
+        storage._store._pool.administer(r.table("bells").insert(bell, conflict="replace"))
+    assert storage.wait_for_change(HANG_SECONDS, (changes.VOTES,)) is True
+    bell = {"id": "x", "rung": 7, "of": {"votes": 6, "blocks": 5, "backlog": 7}}
+    storage._store._pool.administer(r.table("bells").insert(bell, conflict="replace"))
+    assert storage.wait_for_change(HANG_SECONDS, (changes.BACKLOG,)) is True
+    assert storage.wait_for_change(0.3, (changes.VOTES,)) is False
+
+
 def test_texts_and_holdings_are_no_news_by_themselves(storage: RethinkStorage, other: RethinkStorage) -> None:
     listen(storage)
     other.settle(effects((output("a"), ["alice"])))

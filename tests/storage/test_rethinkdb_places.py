@@ -74,3 +74,12 @@ def test_without_a_cursor_everything_is_behind() -> None:
 def test_what_is_no_cursor_is_refused(cursor: str) -> None:
     with pytest.raises(InvalidValue, match="cursor"):
         place_of(cursor)
+
+
+def test_to_look_at_the_clock_takes_no_place() -> None:
+    places = Places(NOW_SECONDS)
+    taken = places.take(1)
+    before = places.now()
+    for _ in range(5_000):
+        assert places.now() < taken + 1_000 * PER_MILLISECOND
+    assert before <= places.now()
