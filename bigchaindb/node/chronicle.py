@@ -9,6 +9,7 @@ Invariants:
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
@@ -125,7 +126,7 @@ class Chronicle:
 
     def undecided(self, limit: int) -> list[Entry]:
         """Return up to `limit` of the blocks that this node has checked and not decided, newest first."""
-        notes = self._storage.open_sightings(self._node.me, checked=True, limit=limit, newest=True)
+        notes = self._storage.open_sightings(self._node.me, checked=True, limit=limit, newest_until=math.inf)
         ids = list(dict.fromkeys(note.block_id for note in reversed(notes)))
         # A note lags behind the decision, and is only a note.
         decided = self._node.view.verdicts(ids)

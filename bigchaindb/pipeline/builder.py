@@ -11,6 +11,7 @@ Invariants:
 from __future__ import annotations
 
 import logging
+import math
 from typing import TYPE_CHECKING, Final
 
 from bigchaindb import crypto
@@ -147,7 +148,9 @@ class Builder:
         """
         if not self._caught_up and self._node.view.has_noted_all():
             self._noted_all_at = min(self._noted_all_at, now)
-            newest = self._storage.open_sightings(self._node.me, checked=True, limit=_OPEN_BLOCKS, newest=True)
+            newest = self._storage.open_sightings(
+                self._node.me, checked=True, limit=_OPEN_BLOCKS, newest_until=math.inf
+            )
             ids = [sighting.block_id for sighting in newest]
             votes = self._storage.votes(ids) if ids else {}
             voted = all(self._node.me in votes.get(block_id, {}) for block_id in ids)

@@ -35,6 +35,7 @@ __all__ = ["Noted", "Noting"]
 
 _PAGE: Final = 16
 _MAX_NOTED: Final = 4
+_SHOWN_CHARACTERS: Final = 80
 
 _log = logging.getLogger(__name__)
 
@@ -196,4 +197,4 @@ class Noting:
         # Once per kind, not per block: strangers must not be able to fill the log.
         if kind not in self._said:
             self._said.add(kind)
-            _log.warning("%s left aside: %s: %s", kind, block_id, detail)
+            _log.warning("%s left aside: %s: %s", kind, block_id[:_SHOWN_CHARACTERS], detail)

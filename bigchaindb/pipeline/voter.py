@@ -9,6 +9,7 @@ Invariants:
 from __future__ import annotations
 
 import logging
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -158,8 +159,12 @@ class Voter:
         """Know the checked, undecided blocks, oldest first; look at those left aside now and then."""
         if self._recheck.is_due(now):
             self._noting.recheck_aside(now)
-        newest = self._storage.open_sightings(self._node.me, checked=True, limit=_MAX_OPEN, newest=True)
-        wanted = newest if len(newest) < _MAX_OPEN else self._some_older(newest) + newest
+        newest = self._storage.open_sightings(self._node.me, checked=True, limit=_MAX_OPEN, newest_until=math.inf)
+        wanted = newest
+        if len(newest) == _MAX_OPEN:
+            # Who notes that this node will see blocks in the next century must not hide what it sees today.
+            newest = self._storage.open_sightings(self._node.me, checked=True, limit=_MAX_OPEN, newest_until=now)
+            wanted = self._some_older(newest) + newest
         # What was just looked at need not be read again.
         noted = self._noting.take_noted()
         for sighting in wanted:

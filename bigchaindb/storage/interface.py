@@ -172,7 +172,13 @@ class Storage(ABC):
 
     @abstractmethod
     def open_sightings(
-        self, node: str, *, checked: bool, limit: int, newest: bool = False, after: str | None = None
+        self,
+        node: str,
+        *,
+        checked: bool,
+        limit: int,
+        newest_until: float | None = None,
+        after: str | None = None,
     ) -> list[Sighting]:
         """Return up to `limit` of this node's notes without a verdict, oldest first.
 
@@ -180,7 +186,8 @@ class Storage(ABC):
             node: whose notes.
             checked: those that are, or that are not.
             limit: how many at the most.
-            newest: the newest of them rather than the oldest; without `after`.
+            newest_until: None for the oldest; else the newest of those that were seen by then (Unix seconds), without
+                `after`.
             after: key of a note, which may have been checked or decided since, behind whose place to begin; None, or
                 one that this node never noted: at the beginning.
         """

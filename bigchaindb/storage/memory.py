@@ -298,14 +298,22 @@ class MemoryStorage(Storage):
             return {key: notes[key] for key in keys if key in notes}
 
     def open_sightings(
-        self, node: str, *, checked: bool, limit: int, newest: bool = False, after: str | None = None
+        self,
+        node: str,
+        *,
+        checked: bool,
+        limit: int,
+        newest_until: float | None = None,
+        after: str | None = None,
     ) -> list[Sighting]:
         """See `Storage.open_sightings`."""
         with self._reading() as contents:
             ordered = sorted(contents.sightings.get(node, {}).values(), key=lambda note: note.seen_at)
         behind = next((place for place, note in enumerate(ordered, 1) if note.key == after), 0)
         still_open = [note for note in ordered[behind:] if note.verdict is None and note.checked == checked]
-        return _first(limit, still_open[::-1])[::-1] if newest else _first(limit, still_open)
+        if newest_until is None:
+            return _first(limit, still_open)
+        return _first(limit, [note for note in still_open[::-1] if note.seen_at <= newest_until])[::-1]
 
     def standings(self, node: str, ids: Sequence[str], *, checked: bool = True) -> dict[str, list[Standing]]:
         """See `Storage.standings`."""

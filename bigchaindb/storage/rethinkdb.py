@@ -12,6 +12,7 @@ Invariants:
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from bigchaindb.storage import changes, cursors
@@ -197,18 +198,26 @@ class RethinkStorage(Storage):
         return {sighting.key: sighting for sighting in self._store.sound(rows, Row.sighting)}
 
     def open_sightings(
-        self, node: str, *, checked: bool, limit: int, newest: bool = False, after: str | None = None
+        self,
+        node: str,
+        *,
+        checked: bool,
+        limit: int,
+        newest_until: float | None = None,
+        after: str | None = None,
     ) -> list[Sighting]:
         """See `Storage.open_sightings`."""
         behind = self._store.find("sightings", [f"{node}/{after}"]) if after is not None else []
         places = self._store.sound(behind, lambda row: [row.number("seen_at"), row.whole("place")])
         first = places[0] if places else [r.minval, r.minval]
-        bounds = [[node, checked, *first], [node, checked, r.maxval, r.maxval]]
-        order = r.desc("open") if newest else "open"
+        last = r.maxval if newest_until in {None, math.inf} else newest_until
+        bounds = [[node, checked, *first], [node, checked, last, r.maxval]]
+        is_newest = newest_until is not None
+        order = r.desc("open") if is_newest else "open"
         notes = r.table("sightings").between(*bounds, index="open", left_bound="open")
         query = notes.order_by(index=order).limit(max(limit, 0))
         found = self._store.sound(self._store.rows("sightings", query, decides=False), Row.sighting)
-        return found[::-1] if newest else found
+        return found[::-1] if is_newest else found
 
     def standings(self, node: str, ids: Sequence[str], *, checked: bool = True) -> dict[str, list[Standing]]:
         """See `Storage.standings`."""

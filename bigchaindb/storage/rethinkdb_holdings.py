@@ -242,27 +242,29 @@ class Holdings:
         first = self._line_before(asset, start + 1)
         if first is None or limit < 1:
             return []
-        line = r.range(start - first.lineage().step + limit + 1).fold(
-            _with_spender(r.table("outputs").get(first.text("id"))),
+        id_, step = first
+        if start + 1 - step > _MARKED:
+            # One of the two was altered, and to walk from there could take for ever.
+            self._store.say_once(f"the ledger is damaged: table outputs, document {id_!r} at step {step}")
+            return []
+        line = r.range(start - step + limit + 1).fold(
+            _with_spender(r.table("outputs").get(id_)),
             lambda row, _: r.branch(row.eq(None), None, _with_spender(_next_of(row, asset))),
             emit=lambda row, _, __: r.branch(row.eq(None), [], [row]),
         )
-        found = [(row.lineage().step, row) for row in self._store.rows("outputs", line, decides=False)]
-        return [
-            OutputRow(cursors.at(step), row.ref(), row.text("spent_by") if row.has("spent_by") else None)
-            for step, row in found
-            if step > start
-        ]
+        found = self._store.sound(self._store.rows("outputs", line, decides=False), _in_line)
+        return [OutputRow(cursors.at(step), ref, spender) for step, ref, spender in found if step > start]
 
-    def _line_before(self, asset: str, step: int) -> Row | None:
-        """Return where to begin a walk along an asset's line to a step."""
+    def _line_before(self, asset: str, step: int) -> tuple[str, int] | None:
+        """Return where to begin a walk along an asset's line to a step: an output, and at which step it is itself."""
         mark = self._postings.mark_before(asset, step) if step >= _MARKED else None
         if mark:
             rows = self._store.find("outputs", [mark], decides=False)
         else:
             own = r.table("outputs").between(f"{asset}/", f"{asset}/~")
-            rows = [row for row in self._store.rows("outputs", own, decides=False) if row.lineage().asset == asset]
-        return rows[0] if rows else None
+            rows = self._store.rows("outputs", own, decides=False)
+        found = self._store.sound(rows, lambda row: (row.text("id"), row.lineage()))
+        return next(((id_, line.step) for id_, line in found if line.asset == asset), None)
 
 
 def _documents(outputs: Sequence[NewOutput], first: int) -> dict[str, dict[str, Any]]:
@@ -282,11 +284,19 @@ def _named(place: int, ref: OutputRef) -> str:
     return named(place, f"{ref.txid[:12]}/{ref.cid}")
 
 
+def _in_line(row: Row) -> tuple[int, OutputRef, str | None]:
+    """Return step, output and spender of an output that was walked to."""
+    return row.lineage().step, row.ref(), row.text("spent_by") if row.has("spent_by") else None
+
+
 def _output(row: Row) -> _Output:
     place = row.text("place")
     if not _PLACE.fullmatch(place):
         raise row.damaged("place")
-    return _Output(row.text("id"), tuple(row.texts("owners")), place)
+    owners = tuple(row.texts("owners"))
+    if not all(may_be_key(f"{_UNSPENT}/{owner}/{place[:_LISTED_DIGITS]}") for owner in owners):
+        raise row.damaged("owners")
+    return _Output(row.text("id"), owners, place)
 
 
 def _entries(row: Row) -> list[OutputRow]:

@@ -36,6 +36,7 @@ PER_MILLISECOND: Final = 10**NTH_DIGITS
 
 PLACE_DIGITS: Final = 16
 _TAIL_CHARACTERS: Final = 20
+_MOST_AHEAD_MILLISECONDS: Final = 86_400_000
 # What begins with the last digit is centuries away.
 MOMENT: Final = rf"^[0-8][0-9]{{{PLACE_DIGITS - NTH_DIGITS - 1}}}$"
 _NAMED: Final = re.compile(rf"([0-9]{{{PLACE_DIGITS}}})-[^\x00]{{0,{_TAIL_CHARACTERS}}}")
@@ -51,11 +52,15 @@ class Places:
         self.learn(now_seconds)
 
     def learn(self, now_seconds: float, latest: int = 0) -> None:
-        """Set the clock by the server's, and pass a place that somebody else has given."""
+        """Set the clock by the server's, and pass a place that somebody else has given.
+
+        One that is days ahead nobody honest has given, and whoever goes on from there comes to the end of all places.
+        """
         with self._lock:
             self._learnt_at = time.monotonic()
             self._ahead_seconds = now_seconds - self._learnt_at
-            self._last = max(self._last, latest)
+            if latest < (self._now() + _MOST_AHEAD_MILLISECONDS) * PER_MILLISECOND:
+                self._last = max(self._last, latest)
 
     def age_seconds(self) -> float:
         """Return how long ago something was learnt."""

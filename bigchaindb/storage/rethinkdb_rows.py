@@ -10,7 +10,6 @@ Invariants:
 from __future__ import annotations
 
 import base64
-import binascii
 from typing import TYPE_CHECKING, Any
 
 from bigchaindb.exceptions import StorageMismatch
@@ -31,6 +30,9 @@ if TYPE_CHECKING:
 __all__ = ["Row", "block_row", "decision_id", "decision_row", "sighting_row", "transaction_row"]
 
 _SHOWN_CHARACTERS = 80
+_HASH_CHARACTERS = 64
+# More often nothing can have been handed on.
+_MANY = 10**12
 
 
 class Row:
@@ -101,8 +103,15 @@ class Row:
     def _bytes(self, name: str) -> bytes:
         try:
             return base64.b64decode(self.text(name), validate=True)
-        except binascii.Error as error:
+        except ValueError as error:
             raise self.damaged(name) from error
+
+    def _key_part(self, name: str) -> str:
+        """Return a field that becomes part of a key: the server does not take every text as one."""
+        value = self.text(name)
+        if len(value) > _HASH_CHARACTERS or not value.isascii() or "\0" in value:
+            raise self.damaged(name)
+        return value
 
     def _verdict(self) -> bool | None:
         return self.flag("verdict") if self.has("verdict") else None
@@ -121,8 +130,8 @@ class Row:
     def block(self) -> StoredBlock:
         """Return a document of `blocks`."""
         return StoredBlock(
-            self.text("key"),
-            self.text("block"),
+            self._key_part("key"),
+            self._key_part("block"),
             self.text("text"),
             tuple(self.text("transactions").split()),
             tuple(self.text("transaction_ids").split()),
@@ -132,7 +141,11 @@ class Row:
     def sighting(self) -> Sighting:
         """Return a document of `sightings`."""
         return Sighting(
-            self.text("key"), self.text("block"), self.number("seen_at"), self.flag("checked"), self._verdict()
+            self._key_part("key"),
+            self._key_part("block"),
+            self.number("seen_at"),
+            self.flag("checked"),
+            self._verdict(),
         )
 
     def vote_in_place(self) -> VoteRow | None:
@@ -185,7 +198,12 @@ class Row:
 
     def lineage(self) -> Lineage:
         """Return which asset is in a document of `outputs`; not written where its own transaction began it."""
-        return Lineage(self.text("asset"), self.whole("step")) if self.has("asset") else Lineage(self.ref().txid, 1)
+        if not self.has("asset"):
+            return Lineage(self.ref().txid, 1)
+        lineage = Lineage(self._key_part("asset"), self.whole("step"))
+        if not 0 < lineage.step < _MANY:
+            raise self.damaged("step")
+        return lineage
 
     def rejection(self) -> RejectionRow:
         """Return a document of `rejections`."""

@@ -244,13 +244,19 @@ class SqliteStorage(Storage):
             return {row[0]: _sighting(row) for row in rows}
 
     def open_sightings(
-        self, node: str, *, checked: bool, limit: int, newest: bool = False, after: str | None = None
+        self,
+        node: str,
+        *,
+        checked: bool,
+        limit: int,
+        newest_until: float | None = None,
+        after: str | None = None,
     ) -> list[Sighting]:
         """See `Storage.open_sightings`."""
         with self._file.using():
             behind = self._file.rows(sql.PLACE_OF_SIGHTING, node, after) if after is not None else []
-            if newest:
-                rows = self._file.rows(sql.NEWEST_OPEN_SIGHTINGS, node, checked, _at_most(limit))[::-1]
+            if newest_until is not None:
+                rows = self._file.rows(sql.NEWEST_OPEN_SIGHTINGS, node, checked, newest_until, _at_most(limit))[::-1]
             elif behind:
                 rows = self._file.rows(sql.OPEN_SIGHTINGS_AFTER, node, checked, *behind[0], _at_most(limit))
             else:

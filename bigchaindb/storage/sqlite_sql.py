@@ -405,7 +405,7 @@ NEWEST_OPEN_SIGHTINGS = _query(
     """
     SELECT key, block_id, seen_at, checked, verdict
     FROM sightings
-    WHERE node = ? AND checked = ? AND verdict IS NULL
+    WHERE node = ? AND checked = ? AND verdict IS NULL AND seen_at <= ?
     ORDER BY seen_at DESC, sequence DESC
     LIMIT ?
 """,

@@ -22,7 +22,7 @@ from bigchaindb.node.node import Node, stored_block
 from bigchaindb.node.queries import Status
 from bigchaindb.pipeline.voter import Memory, Voter
 from bigchaindb.storage.memory import MemoryStorage
-from bigchaindb.storage.records import DecisionRow, NewTransaction, StoredBlock, VoteRow
+from bigchaindb.storage.records import DecisionRow, NewTransaction, Sighting, StoredBlock, VoteRow
 from tests.crashes import CrashingStorage
 from tests.ledgers import Ledger, Member, key, public, ref, row
 
@@ -456,6 +456,17 @@ def test_junk_left_aside_does_not_keep_an_honest_block_out_of_sight(three: Ledge
     storage.append_backlog([row(asset)], 0.0)
     storage.drop_backlog(ids=[asset.id])
     three.run(seconds=16)
+    assert [member.verdict_on(block) for member in three.members] == [True] * 3
+
+
+@pytest.mark.parametrize("ahead_seconds", [-5.0, 1e6])
+def test_notes_that_somebody_forged_hide_no_honest_block(three: Ledger, ahead_seconds: float) -> None:
+    at = three.clock.now + ahead_seconds
+    forged = [Sighting(f"{i:064x}", f"{i:064x}", at, checked=True) for i in range(1_000)]
+    for member in three.members:
+        member.storage.sight(member.me, forged)
+    block = three.put_block(three.create(ALICE))
+    three.run(seconds=1)
     assert [member.verdict_on(block) for member in three.members] == [True] * 3
 
 

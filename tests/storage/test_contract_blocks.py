@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from bigchaindb.storage.records import Standing
@@ -124,8 +125,10 @@ def test_open_notes_are_those_without_a_verdict_oldest_first(storage: Storage) -
     ordered = [sighting(SECOND, 3.0), sighting(block("z"), 3.0), sighting(FIRST, 9.0)]
     assert storage.open_sightings("node", checked=True, limit=10) == ordered
     assert storage.open_sightings("node", checked=True, limit=2) == ordered[:2]
-    assert storage.open_sightings("node", checked=True, limit=2, newest=True) == ordered[-2:]
-    assert storage.open_sightings("node", checked=True, limit=10, newest=True) == ordered
+    assert storage.open_sightings("node", checked=True, limit=2, newest_until=math.inf) == ordered[-2:]
+    assert storage.open_sightings("node", checked=True, limit=10, newest_until=math.inf) == ordered
+    assert storage.open_sightings("node", checked=True, limit=2, newest_until=ordered[1].seen_at) == ordered[:2]
+    assert storage.open_sightings("node", checked=True, limit=2, newest_until=0.0) == []
     assert storage.open_sightings("node", checked=True, limit=-1) == []
     assert storage.open_sightings("node", checked=False, limit=10) == [sighting(block("y"), 1.0, checked=False)]
 

@@ -20,7 +20,7 @@ from bigchaindb.storage.rethinkdb import RethinkStorage
 from bigchaindb.storage.rethinkdb_driver import Server, r
 from bigchaindb.storage.rethinkdb_places import moment, nth
 from bigchaindb.storage.rethinkdb_pool import Pool
-from bigchaindb.storage.rethinkdb_rows import decision_row, sighting_row, transaction_row
+from bigchaindb.storage.rethinkdb_rows import block_row, decision_row, sighting_row, transaction_row
 from bigchaindb.storage.rethinkdb_store import keep
 from tests.rethink import empty, own_server, patiently
 from tests.storage.make import (
@@ -216,6 +216,10 @@ JUNK: list[tuple[str, dict[str, object]]] = [
     ("sightings", {**NOTE, "id": "x", "key": 5}),
     ("rejections", {"id": 5, "tx": digest("t")}),
     ("blocks", {"id": 5, "key": "k", "block": block("a").id, "text": 1}),
+    ("blocks", {**block_row(block("b")), "id": 5, "tags": "\xe9"}),
+    ("blocks", {**block_row(block("b")), "id": 5, "key": "k" * 300}),
+    ("blocks", {**block_row(block("b")), "id": 5, "block": "\0"}),
+    ("transactions", {**transaction_row(stored(transaction("u"))), "tag": "\xe9"}),
 ]
 
 
@@ -237,6 +241,8 @@ def test_a_document_that_was_not_written_here_is_passed_over(
     assert storage.latest_decision("node") == decision(of, "node", 1)
     assert storage.decisions_on([of.id])[of.id][0] == decision(of, "node", 1)
     assert storage.rejections([new.id]) == {new.id: [rejection(new, "node")]}
+    assert [found for _, found in storage.blocks_after(None, 10)] == [of]
+    assert storage.contents([transaction("u").hash]) == {}
 
 
 JUNK_IN_PLACE: list[dict[str, object]] = [

@@ -175,3 +175,27 @@ def test_junk_in_place_of_an_output_stops_nobody(storage: RethinkStorage) -> Non
     storage._store.write(r.table("outputs").insert({"id": f"{digest('made')}/0", "owners": 5, "place": "1"}))
     storage.settle(effects((output("made"), [ALICE]), (output("other"), [ALICE]), spent=[(output("made"), "sold")]))
     assert held(storage, ALICE) == [(output("other"), None)]
+
+
+@pytest.mark.parametrize(
+    "junk",
+    [{"owners": ["x" * 200]}, {"owners": ["a\0b"]}, {"asset": "a\0b", "step": 63}, {"asset": "a", "step": 0.5}],
+    ids=repr,
+)
+def test_an_output_that_was_not_written_here_keeps_nobody_from_settling(
+    storage: RethinkStorage, junk: dict[str, object]
+) -> None:
+    forged = {"id": f"{digest('made')}/0", "owners": [ALICE], "place": f"{5:016d}-x", **junk}
+    storage._store.write(r.table("outputs").insert(forged))
+    for each in (MADE, SOLD):
+        storage.settle(each)
+    assert held(storage, BOB, spent=False) == [(output("sold"), None)]
+    assert len(held(storage, BOB, spent=True)) >= 24
+
+
+@pytest.mark.parametrize("step", [-(10**6), -(2 * 10**8), 0])
+def test_no_altered_step_makes_an_assets_line_endless(storage: RethinkStorage, step: int) -> None:
+    storage.settle(effects((output("made"), [ALICE])))
+    asset = digest("made")
+    storage._store.write(r.table("outputs").get(f"{asset}/0").update({"asset": asset, "step": step}))
+    assert storage.outputs_of_asset(asset, None, 10) == []

@@ -83,3 +83,12 @@ def test_to_look_at_the_clock_takes_no_place() -> None:
     for _ in range(5_000):
         assert places.now() < taken + 1_000 * PER_MILLISECOND
     assert before <= places.now()
+
+
+@pytest.mark.parametrize("ahead_seconds", [400_000.0, 7e9])
+def test_nobody_can_bring_all_places_to_an_end(ahead_seconds: float) -> None:
+    junk = Places(NOW_SECONDS + ahead_seconds).take(1)
+    places = Places(NOW_SECONDS)
+    before = places.take(1)
+    places.learn(NOW_SECONDS, junk)
+    assert before < places.take(1) < junk
