@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -527,6 +528,23 @@ def test_who_was_no_voter_then_does_not_lag(ledger: Ledger) -> None:
     assert "Earlier federations 1" in page.text
     assert "Votes: 1 outside" in [value for _, name_, value in page.attributes if name_ == "aria-label"]
     assert asset.id not in page.text
+
+
+def test_who_may_not_vote_on_what_a_removed_member_builds_does_not_lag() -> None:
+    ledger = Ledger(3)
+    ledger.settle(ledger.create(ALICE))
+    *staying, removed = ledger.members
+    removed.stop()
+    for member in staying:
+        member.adopt([ledger.federation, sorted(member.me for member in staying)])
+    site = Site(ledger)
+    before = re.findall("Lag .*? Decided", site.page("federation").text)
+    ledger.put_block(ledger.create(ALICE, {"number": 1}), by=removed)
+    ledger.run()
+    page = site.page("federation")
+    assert "Votes on the newest 2 blocks" in page.text
+    assert "Lag none Decided" in before
+    assert re.findall("Lag .*? Decided", page.text) == before
 
 
 def test_misdeeds_are_told() -> None:
