@@ -363,7 +363,9 @@ def test_drop_asks_and_deletes_database_and_journals(sh: Shell, node: OneNode) -
     node.close()
     result = sh("drop", answers="y\n")
     assert result.code == 0
-    assert result.out.endswith(f"Deleted {node.database_path}\n")
+    journals = f"and the journals of its ledger in {journal.parent}"
+    assert f"Delete {node.database_path} with everything in it, {journals}? " in result.out
+    assert result.out.endswith(f"Deleted {node.database_path}, {journals}\n")
     assert [path.name for path in sh.home.iterdir()] == [".bigchaindb"]
 
 

@@ -16,7 +16,7 @@ from bigchaindb.cli.options import config_option, config_path, database_name, lo
 from bigchaindb.exceptions import ConfigurationError, NodeAlreadyRunning
 from bigchaindb.logs import set_up_logging
 from bigchaindb.node.lease import holder_of
-from bigchaindb.node.opening import create_database, open_database, remove_journals
+from bigchaindb.node.opening import create_database, journal_path, open_database, remove_journals
 from bigchaindb.pipeline.supervisor import supervise
 from bigchaindb.storage.opening import spread_storage
 
@@ -128,21 +128,23 @@ def start() -> None:
 @config_option
 @yes_option("Do not ask.")
 def drop(*, yes: bool) -> None:
-    """Delete the database with everything in it."""
+    """Delete the database and the journals of its ledger."""
     config, path = load()
     storage = open_database(config)
     try:
         _check_unused(storage, config)
         genesis = storage.genesis()
+        directory = journal_path(path, genesis.id, config.keypair.public).parent if genesis else None
+        journals = f", and the journals of its ledger in {directory}" if directory else ""
         if not yes:
-            click.confirm(f"Delete {database_name(config)} with everything in it?", abort=True)
+            click.confirm(f"Delete {database_name(config)} with everything in it{journals}?", abort=True)
             _check_unused(storage, config)  # an answer may take hours
         storage.drop()
     finally:
         storage.close()
     if genesis:
         remove_journals(path, genesis.id)
-    click.echo(f"Deleted {database_name(config)}")
+    click.echo(f"Deleted {database_name(config)}{journals}")
 
 
 def _check_unused(storage: Storage, config: Config) -> None:
