@@ -36,7 +36,10 @@ _MAX_SHARDS: Final = 64
 @config_option
 @yes_option("Ask nothing: take the defaults.")
 def configure(*, yes: bool) -> None:
-    """Make a key pair and write the configuration file."""
+    """Make a key pair and write the configuration file.
+
+    What BIGCHAINDB_* variables set is not written into it, and counts only where they are set.
+    """
     path = config_path()
     if path.exists():
         if yes:
