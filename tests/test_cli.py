@@ -75,6 +75,11 @@ def test_every_command_has_help_and_says_how_to_name_a_configuration(sh: Shell) 
                 assert ("-c, --config FILE" in result.out) == (command != "keys")
 
 
+@pytest.mark.parametrize("group", [[], *([name] for name in GROUPS)], ids=str)
+def test_no_summary_of_a_command_is_cut(sh: Shell, group: list[str]) -> None:
+    assert "...\n" not in sh(*group, "--help").out.partition("Commands:")[2]
+
+
 def test_the_version(sh: Shell) -> None:
     assert sh("--version") == Result(0, f"bigchaindb {__version__}\n", "")
 

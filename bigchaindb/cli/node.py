@@ -79,7 +79,7 @@ def _ask(config: Config) -> Config:
 @click.command("show-config")
 @config_option
 def show_config() -> None:
-    """Print the configuration in force, with what is secret masked."""
+    """Print the configuration in force, with secrets masked."""
     config, _ = load()
     click.echo(json.dumps(configuration.masked(config), indent=4, ensure_ascii=False))
 
@@ -87,7 +87,10 @@ def show_config() -> None:
 @click.command("export-my-pubkey")
 @config_option
 def export_my_pubkey() -> None:
-    """Print this node's public key, for the keyrings of the other members."""
+    """Print this node's public key, for the other members.
+
+    They put it into their keyrings.
+    """
     config, _ = load()
     click.echo(config.keypair.public)
 
@@ -172,7 +175,10 @@ def _check_unused(storage: Storage, config: Config) -> None:
 @config_option
 @click.argument("number", type=click.IntRange(1, _MAX_SHARDS))
 def set_shards(*, number: int) -> None:
-    """Divide each table of a rethinkdb database into NUMBER parts, which its servers share."""
+    """Divide a rethinkdb database into NUMBER parts.
+
+    Each table is divided, and the servers share the parts.
+    """
     config, _ = load()
     spread_storage(config.database, shards=number)
     click.echo(f"{database_name(config)} is divided into {number}")
@@ -182,7 +188,7 @@ def set_shards(*, number: int) -> None:
 @config_option
 @click.argument("number", type=click.IntRange(1))
 def set_replicas(*, number: int) -> None:
-    """Keep each part of a rethinkdb database on NUMBER of its servers."""
+    """Keep a rethinkdb database on NUMBER of its servers."""
     config, _ = load()
     spread_storage(config.database, replicas=number)
     click.echo(f"{database_name(config)} is kept on {number} {'server' if number == 1 else 'servers'}")
