@@ -57,6 +57,13 @@ def test_a_new_ledger_is_shown_as_one(site: Site) -> None:
     assert "No transaction was decided in this time" in page.text
 
 
+def test_a_chart_has_a_scale_as_soon_as_there_is_something_to_measure(ledger: Ledger, site: Site) -> None:
+    scale = ("span", "class", "top")
+    assert scale not in site.page("").attributes
+    ledger.settle(ledger.create(ALICE))
+    assert scale in Site(ledger).page("").attributes
+
+
 def test_the_front_page_counts_and_shows_what_is_newest(ledger: Ledger, site: Site) -> None:
     chain = passed_on(ledger, "alice", "bob", "carol")
     ledger.write(ledger.create(ALICE, {"waiting": True}))
@@ -310,6 +317,7 @@ def test_owners_for_whom_there_is_no_room_are_counted(ledger: Ledger, site: Site
     spend = ledger.settle(ledger.transfer(ref(asset), crowd, BOB))
     for path in (f"assets/{asset.id}", f"transactions/{asset.id}", f"transactions/{spend.id}"):
         assert "and 3 more" in site.page(path).text
+        assert site.ask(path).text.count("</a>, <a") == 7
     for path in ("", f"blocks/{ledger.home(asset).id}", f"payloads/{asset.payload_hash}"):
         assert "and others" in site.page(path).text
 
