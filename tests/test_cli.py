@@ -75,6 +75,11 @@ def test_every_command_has_help_and_says_how_to_name_a_configuration(sh: Shell) 
                 assert ("-c, --config FILE" in result.out) == (command != "keys")
 
 
+@pytest.mark.parametrize("group", [[], *([name] for name in GROUPS)], ids=str)
+def test_no_summary_of_a_command_is_cut(sh: Shell, group: list[str]) -> None:
+    assert "...\n" not in sh(*group, "--help").out.partition("Commands:")[2]
+
+
 def test_the_version(sh: Shell) -> None:
     assert sh("--version") == Result(0, f"bigchaindb {__version__}\n", "")
 
@@ -363,7 +368,9 @@ def test_drop_asks_and_deletes_database_and_journals(sh: Shell, node: OneNode) -
     node.close()
     result = sh("drop", answers="y\n")
     assert result.code == 0
-    assert result.out.endswith(f"Deleted {node.database_path}\n")
+    journals = f"and the journals of its ledger in {journal.parent}"
+    assert f"Delete {node.database_path} with everything in it, {journals}? " in result.out
+    assert result.out.endswith(f"Deleted {node.database_path}, {journals}\n")
     assert [path.name for path in sh.home.iterdir()] == [".bigchaindb"]
 
 

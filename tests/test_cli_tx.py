@@ -397,6 +397,7 @@ def test_a_node_that_is_not_there_is_one_line(sh: Shell) -> None:
         (["create", PAYLOAD, *["--to", public("alice")] * 2], f"'--to': {public('alice')} is named twice"),
         (["create", "[]", "--to", public("alice")], "'PAYLOAD': must be a JSON object"),
         (["transfer", UNKNOWN, "--to", public("alice"), "--payload", "7"], "'--payload': must be a JSON object"),
+        (["create", "[", "--to", public("alice")], "'PAYLOAD': not JSON: Parse error"),
         (["send", '"x"'], "'TRANSACTION': must be a JSON object"),
         (["create", "@", "--to", public("alice")], "'PAYLOAD': names no file behind the @"),
     ],

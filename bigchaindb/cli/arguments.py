@@ -49,7 +49,7 @@ def read_json(_: click.Context, __: click.Parameter, value: str | None) -> dict[
     try:
         found = canonical.loads(text, "JSON")
     except InvalidValue as error:
-        raise click.BadParameter(str(error)) from error
+        raise click.BadParameter(str(error).removeprefix("JSON: ")) from error
     if found is not None and not isinstance(found, dict):
         raise click.BadParameter('must be a JSON object, as in {"title": "Sunset"}')
     return found

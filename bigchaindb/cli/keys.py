@@ -15,7 +15,7 @@ __all__ = ["keys"]
 
 @click.group()
 def keys() -> None:
-    """Make keys for users of the ledger; those of a node are in its configuration."""
+    """Make keys for users of the ledger. Those of a node are in its configuration."""
 
 
 @keys.command("generate")

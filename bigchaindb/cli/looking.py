@@ -27,7 +27,10 @@ __all__ = ["status"]
 @config_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def status(*, as_json: bool) -> None:
-    """Show this node, how far each member has come, the ledger's counts, the backlog, and evidence of misbehaviour."""
+    """Show how this node and its federation fare.
+
+    That is how far each member has come, the ledger's counts, the backlog, and evidence of misbehaviour.
+    """
     config, path = load()
     node = open_node(config, time.time)
     try:

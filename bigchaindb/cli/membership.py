@@ -37,9 +37,10 @@ __all__ = ["keyring"]
 
 @click.group()
 def keyring() -> None:
-    """Show or change who is a member of the federation, in this node's configuration.
+    """Show or change who is a member of the federation.
 
-    The federation changes by one member at a time; every member makes the same change and restarts its node.
+    What is shown and changed is this node's configuration. The federation changes by one member at a time; every member
+    makes the same change and restarts its node.
     """
 
 
@@ -78,9 +79,10 @@ def keyring_remove(key: str) -> None:
 @config_option
 @click.argument("file", type=click.File())
 def keyring_adopt(file: TextIO) -> None:
-    """Take over the federations in FILE, as `keyring list --json` of a member printed them ("-": standard input).
+    """Take over the federations in FILE ("-": standard input).
 
-    A newcomer takes over what it is told. A node that knows federations of the ledger takes what goes on from these.
+    They are what `keyring list --json` of a member printed. A newcomer takes over what it is told. A node that knows
+    federations of the ledger takes what goes on from these.
     """
     config, path = _load_file()
     try:
@@ -93,7 +95,7 @@ def keyring_adopt(file: TextIO) -> None:
         raise ConfigurationError(f"{file.name}: has no federation")
     changed = adopt(config, parsed)
     _check_adopted(changed)
-    _write_keyring(changed, path)
+    _write_keyring(changed, path, has_begun=True)
 
 
 def _check_adopted(changed: Config) -> None:
@@ -133,7 +135,7 @@ def _change_keyring(change: Callable[[Config, bool], Config]) -> None:
         finally:
             node.storage.close()
         changed = undone or changed
-    _write_keyring(changed, path)
+    _write_keyring(changed, path, has_begun=has_begun)
 
 
 def _check_never_began(config: Config, in_force: Config, path: Path) -> None:
@@ -158,11 +160,11 @@ def _load_file() -> tuple[Config, Path]:
     return configuration.parse(document, str(path)), path
 
 
-def _write_keyring(config: Config, path: Path) -> None:
+def _write_keyring(config: Config, path: Path, *, has_begun: bool) -> None:
     configuration.write(config, path, overwrite=True)
     count = len(config.federation)
     needed = least_quorum(count, Quorum(config.election.quorum))
     click.echo(
-        f"The federation has {count} members now, as this node sees it; restart the node. "
+        f"The federation has {count} members now, as this node sees it{'; restart the node' if has_begun else ''}. "
         f"{needed} of {count} must vote before anything is decided."
     )

@@ -16,7 +16,7 @@ from bigchaindb.cli.options import config_option, config_path, database_name, lo
 from bigchaindb.exceptions import ConfigurationError, NodeAlreadyRunning
 from bigchaindb.logs import set_up_logging
 from bigchaindb.node.lease import holder_of
-from bigchaindb.node.opening import create_database, open_database, remove_journals
+from bigchaindb.node.opening import create_database, journal_path, open_database, remove_journals
 from bigchaindb.pipeline.supervisor import supervise
 from bigchaindb.storage.opening import spread_storage
 
@@ -36,7 +36,10 @@ _MAX_SHARDS: Final = 64
 @config_option
 @yes_option("Ask nothing: take the defaults.")
 def configure(*, yes: bool) -> None:
-    """Make a key pair and write the configuration file."""
+    """Make a key pair and write the configuration file.
+
+    What BIGCHAINDB_* variables set is not written into it, and counts only where they are set.
+    """
     path = config_path()
     if path.exists():
         if yes:
@@ -76,7 +79,7 @@ def _ask(config: Config) -> Config:
 @click.command("show-config")
 @config_option
 def show_config() -> None:
-    """Print the configuration in force, with what is secret masked."""
+    """Print the configuration in force, with secrets masked."""
     config, _ = load()
     click.echo(json.dumps(configuration.masked(config), indent=4, ensure_ascii=False))
 
@@ -84,7 +87,10 @@ def show_config() -> None:
 @click.command("export-my-pubkey")
 @config_option
 def export_my_pubkey() -> None:
-    """Print this node's public key, for the keyrings of the other members."""
+    """Print this node's public key, for the other members.
+
+    They put it into their keyrings.
+    """
     config, _ = load()
     click.echo(config.keypair.public)
 
@@ -128,21 +134,23 @@ def start() -> None:
 @config_option
 @yes_option("Do not ask.")
 def drop(*, yes: bool) -> None:
-    """Delete the database with everything in it."""
+    """Delete the database and the journals of its ledger."""
     config, path = load()
     storage = open_database(config)
     try:
         _check_unused(storage, config)
         genesis = storage.genesis()
+        directory = journal_path(path, genesis.id, config.keypair.public).parent if genesis else None
+        journals = f", and the journals of its ledger in {directory}" if directory else ""
         if not yes:
-            click.confirm(f"Delete {database_name(config)} with everything in it?", abort=True)
+            click.confirm(f"Delete {database_name(config)} with everything in it{journals}?", abort=True)
             _check_unused(storage, config)  # an answer may take hours
         storage.drop()
     finally:
         storage.close()
     if genesis:
         remove_journals(path, genesis.id)
-    click.echo(f"Deleted {database_name(config)}")
+    click.echo(f"Deleted {database_name(config)}{journals}")
 
 
 def _check_unused(storage: Storage, config: Config) -> None:
@@ -167,7 +175,10 @@ def _check_unused(storage: Storage, config: Config) -> None:
 @config_option
 @click.argument("number", type=click.IntRange(1, _MAX_SHARDS))
 def set_shards(*, number: int) -> None:
-    """Divide each table of a rethinkdb database into NUMBER parts, which its servers share."""
+    """Divide a rethinkdb database into NUMBER parts.
+
+    Each table is divided, and the servers share the parts.
+    """
     config, _ = load()
     spread_storage(config.database, shards=number)
     click.echo(f"{database_name(config)} is divided into {number}")
@@ -177,7 +188,7 @@ def set_shards(*, number: int) -> None:
 @config_option
 @click.argument("number", type=click.IntRange(1))
 def set_replicas(*, number: int) -> None:
-    """Keep each part of a rethinkdb database on NUMBER of its servers."""
+    """Keep a rethinkdb database on NUMBER of its servers."""
     config, _ = load()
     spread_storage(config.database, replicas=number)
     click.echo(f"{database_name(config)} is kept on {number} {'server' if number == 1 else 'servers'}")

@@ -72,7 +72,7 @@ def _wait_option(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @click.group()
 def tx() -> None:
-    """Create, transfer and look at transactions, over the HTTP API of a node."""
+    """Create, transfer and look at transactions, over HTTP."""
 
 
 # --- making them -------------------------------------------------------------------------------------------
@@ -173,7 +173,7 @@ def transfer(  # noqa: PLR0913 - its options
 @_wait_option
 @_json_option
 def send(transaction: Any, url: str | None, wait_seconds: float, *, as_json: bool) -> None:
-    """Send a signed transaction, and print its id; sent again, it is taken once.
+    """Send a signed transaction, and print its id. Sent again, it is taken once.
 
     TRANSACTION is what `tx transfer --no-send` printed: JSON, @FILE to read it from a file, or - for standard input.
     """
@@ -252,7 +252,10 @@ def show(txid: str, url: str | None, *, as_json: bool) -> None:
 )
 @_json_option
 def status(txid: str, url: str | None, wait_seconds: float, *, as_json: bool) -> None:
-    """Print how far the transaction with the id TXID has come: backlog, undecided, valid, rejected or unknown."""
+    """Print how far the transaction with the id TXID has come.
+
+    It is backlog, undecided, valid, rejected or unknown.
+    """
     with open_client(url) as client:
         found, reason = _followed(client, txid, wait_seconds)
     if as_json:
@@ -269,7 +272,10 @@ def status(txid: str, url: str | None, wait_seconds: float, *, as_json: bool) ->
 @click.argument("txid")
 @_json_option
 def history(txid: str, url: str | None, *, as_json: bool) -> None:
-    """Print the valid transactions of an asset, oldest first, given any of them by its id TXID."""
+    """Print the valid transactions of an asset, oldest first.
+
+    TXID is the id of any of them.
+    """
     with open_client(url) as client:
         transactions = list(client.history(txid))
     if as_json:

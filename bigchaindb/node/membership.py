@@ -15,7 +15,8 @@ import dataclasses
 from typing import TYPE_CHECKING, Final
 
 from bigchaindb.consensus.tally import is_quorum
-from bigchaindb.exceptions import BlockError, ConfigurationError, Fenced, LedgerError
+from bigchaindb.crypto import VerifyingKey
+from bigchaindb.exceptions import BlockError, ConfigurationError, Fenced, InvalidKey, LedgerError
 from bigchaindb.model.federations import Federations
 from bigchaindb.model.pledge import Pledge
 from bigchaindb.model.timestamp import format_timestamp
@@ -205,6 +206,12 @@ def with_member(config: Config, key: str, *, has_begun: bool) -> Config:
     Raises:
         ConfigurationError: it is a member already, or no key.
     """
+    try:
+        VerifyingKey(key)
+    except InvalidKey:
+        raise ConfigurationError("keyring: KEY is not a public key: base58 of 32 bytes", field="keyring") from None
+    if key == config.keypair.public:
+        raise ConfigurationError("keyring: this node is a member already; add the others", field="keyring")
     if key in config.federation:
         raise ConfigurationError(f"keyring: {key} is a member already", field="keyring")
     return _changed(config, (*config.keyring, key), has_begun=has_begun)

@@ -142,7 +142,8 @@ class Node:
         if self.genesis.federation != self.federations.founding:
             raise FederationMismatch(
                 f"keyring: this node's federation is {', '.join(self.federations.founding)}; the ledger's is "
-                f"{', '.join(self.genesis.federation)} (the first of each, where there were several)",
+                f"{', '.join(self.genesis.federation)} (the first of each, where there were several); a newcomer takes "
+                "over a member's history with `bigchaindb keyring adopt`",
                 field="keyring",
             )
         # Once a quorum uses a federation, it always has.

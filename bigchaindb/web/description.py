@@ -52,6 +52,7 @@ def describe(app: FastAPI) -> dict[str, Any]:
         for method in _METHODS:
             if method in operations:
                 _correct(operations[method])
+                _summarise(operations[method])
     return document
 
 
@@ -61,6 +62,14 @@ def _correct(operation: dict[str, Any]) -> None:
     unprocessable = str(int(HTTPStatus.UNPROCESSABLE_ENTITY))
     if "HTTPValidationError" in str(responses.get(unprocessable)):
         del responses[unprocessable]
+
+
+def _summarise(operation: dict[str, Any]) -> None:
+    """Take the first sentence of a handler's docstring for the summary, in place of the name of the handler."""
+    summary, _, rest = operation.pop("description").partition("\n\n")
+    operation["summary"] = " ".join(summary.split()).removesuffix(".")
+    if rest:
+        operation["description"] = rest
 
 
 class Operations:

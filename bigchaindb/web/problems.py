@@ -34,6 +34,7 @@ from bigchaindb.exceptions import (
     TransactionMalformed,
     TransactionTooLarge,
 )
+from bigchaindb.web.forms import NAMES_OF_FORMS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -179,7 +180,9 @@ def _reason(error: Mapping[str, Any]) -> str:
         case "missing":
             return "is missing"
         case "string_pattern_mismatch":
-            return "is not of the form that it must have"
+            # Without what was given: it may be a private key.
+            form = NAMES_OF_FORMS.get(error["ctx"]["pattern"])
+            return f"must be {form}" if form else "is not of the form that it must have"
         case "value_error":  # a validator of ours
             return str(error["ctx"]["error"])
         case _:

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from bigchaindb.web.forms import HASH, KEY
 from bigchaindb.web.problems import NAMES
 
 __all__ = [
@@ -37,8 +38,6 @@ __all__ = [
     "problems",
 ]
 
-HASH: Final = "^[0-9a-f]{64}$"
-KEY: Final = "^[1-9A-HJ-NP-Za-km-z]{32,44}$"
 _TIMESTAMP: Final = r"^(0|[1-9][0-9]{0,10})\.[0-9]{6}$"
 _EXAMPLE_ID: Final = "8e2f0c7b3a1d4e5f60718293a4b5c6d7e8f90a1b2c3d4e5f60718293a4b5c6d7"
 

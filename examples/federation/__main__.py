@@ -14,7 +14,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from bigchaindb.exceptions import TransactionTimeout
+from bigchaindb.exceptions import BigchainDBError, TransactionTimeout
 from bigchaindb.node.opening import open_node
 from examples.federation.nodes import Federation, sqlite
 from examples.federation.rethink import rethinkdb
@@ -102,9 +102,10 @@ class Tour:
         say = self._screen.say
         say(f"{len(fates[0])} transactions accepted: {valid} valid, {len(fates[0]) - valid} rejected")
         say(f"{len(wins)} pairs of rivals: {wins.count(1)} with exactly one valid")
+        say(f"{len(self._traffic.refused)} of the rivals refused at once, so not among the accepted")
         blocks = set().union(*verdicts)
         agreed = sum(all(blocks_of.get(block) is verdicts[0].get(block) for blocks_of in verdicts) for block in blocks)
-        say(f"{len(blocks)} blocks: {agreed} with the same verdict at every node")
+        say(f"{len(blocks)} blocks: {agreed} with the same verdict at every node, each in its own order")
         agree = all(fate == fates[0] for fate in fates) and agreed == len(blocks) and set(wins) <= {1}
         say("All nodes agree." if agree else "THE NODES DO NOT AGREE.")
         return agree
@@ -134,7 +135,9 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m examples.federation", description=__doc__)
     parser.add_argument("--nodes", type=_at_least(1), default=4, metavar="N", help="how many [default: 4]")
     parser.add_argument("--backend", choices=["sqlite", "rethinkdb"], default="sqlite", help="[default: sqlite]")
-    parser.add_argument("--rethinkdb", metavar="HOST:PORT", help="a server to use [default: start a throw-away one]")
+    parser.add_argument(
+        "--rethinkdb", type=_address, metavar="HOST:PORT", help="a server to use [default: start a throw-away one]"
+    )
     parser.add_argument("--seconds", type=_at_least(3), default=12, metavar="N", help="of traffic [default: 12]")
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="bigchaindb-federation-") as directory, ExitStack() as stack:
@@ -154,6 +157,13 @@ def main(arguments: list[str]) -> int:
             return 0 if Tour(federation, ledgers, nodes).run(options.seconds) else 1
 
 
+def _address(text: str) -> str:
+    host, _, port = text.rpartition(":")
+    if not (host and port.isascii() and port.isdecimal()):
+        raise argparse.ArgumentTypeError("must be host:port")
+    return text
+
+
 def _at_least(least: int) -> Callable[[str], int]:
     def number(text: str) -> int:
         value = int(text)
@@ -169,3 +179,5 @@ if __name__ == "__main__":
         sys.exit(main(sys.argv[1:]))
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
+    except (BigchainDBError, RuntimeError) as error:
+        sys.exit(f"{error}".strip())

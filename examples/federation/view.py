@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["Row", "Screen", "look"]
 
 _SHOWN_CHARACTERS: Final = 12
-_HEAD: Final = f"{'node':8}{'key':15}{'state':10}{'blocks':>8}{'valid tx':>10}{'backlog':>9}  last block"
+_HEAD: Final = f"{'node':8}{'key':14}{'state':8}{'blocks':>8}{'valid tx':>9}{'backlog':>8}  decided last"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ class Row:
     def __str__(self) -> str:
         """Return it as a line of the table."""
         key = f"{self.key[:_SHOWN_CHARACTERS]}…"
-        return f"{self.name:8}{key:15}{self.state:10}{self.decided:8,}{self.valid:10,}{self.backlog:9,}  {self.last}"
+        return f"{self.name:8}{key:14}{self.state:8}{self.decided:8,}{self.valid:9,}{self.backlog:8,}  {self.last}"
 
 
 def look(member: Member, node: Node) -> Row:
@@ -68,6 +69,7 @@ class Screen:
         """Nothing is printed yet."""
         self._is_terminal = sys.stdout.isatty()
         self._drawn = 0
+        self._has_head = False
 
     def say(self, text: str) -> None:
         """Print a line; on a terminal above the table, which is drawn again by the next `show`."""
@@ -77,11 +79,16 @@ class Screen:
     def show(self, seconds: float, rows: Sequence[Row]) -> None:
         """Print what each node says, `seconds` after the beginning."""
         if not self._is_terminal:
+            if not self._has_head:
+                print(f"{'':9}{_HEAD}")
+            self._has_head = True
             for row in rows:
                 print(f"{seconds:5.1f} s  {row}", flush=True)
             return
         self._erase()
-        lines = [f"{seconds:.1f} s", _HEAD, *map(str, rows)]
+        # A line that wraps would be two to erase.
+        width = shutil.get_terminal_size().columns
+        lines = [line[:width] for line in (f"{seconds:.1f} s", _HEAD, *map(str, rows))]
         print("\n".join(lines), flush=True)
         self._drawn = len(lines)
 

@@ -71,7 +71,7 @@ def test_a_database_without_a_ledger_says_how_to_begin(database: MemoryDatabase)
 def test_another_federation_than_the_ledgers_is_refused(database: MemoryDatabase) -> None:
     begun(database)
     with pytest.raises(
-        FederationMismatch, match=rf"keyring: this node's federation is .*; the ledger's is {ME}"
+        FederationMismatch, match=rf"keyring: this node's federation is .*; the ledger's is {ME} .*keyring adopt"
     ) as caught:
         opened(database, federation=[ME, *public(ALICE)])
     assert caught.value.field == "keyring"

@@ -91,6 +91,12 @@ def test_a_parameter_that_is_wrong_is_named(api: Api, name: str, value: str) -> 
     assert len(answer.text) < 1000
 
 
+def test_the_form_of_an_id_and_of_a_key_is_told(api: Api) -> None:
+    key, txid = api.get("outputs", public_key="abc").json(), api.get("transactions/abc").json()
+    assert key["message"] == "public_key: must be a public key (base58 of 32 bytes)"
+    assert txid["message"] == "transaction_id: must be a hash (64 characters 0-9 a-f)"
+
+
 def test_the_owner_must_be_told(api: Api) -> None:
     assert problem(api.get("outputs")) == (400, "malformed", "public_key")
 

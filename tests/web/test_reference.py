@@ -32,6 +32,15 @@ def test_the_page_and_all_that_it_needs_come_from_the_node(api: Api) -> None:
     assert "://" not in page.text + api.get("docs/start.js").text
 
 
+def test_every_operation_has_a_summary_that_says_what_it_does(api: Api) -> None:
+    paths = api.get("openapi.json").json()["paths"]
+    assert paths["/healthz"]["get"]["summary"] == "Return that this process lives"
+    posting = paths[f"{ROOT}/transactions"]["post"]
+    assert posting["summary"] == "Send a signed transaction"
+    assert posting["description"].startswith("It is checked and stored durably")
+    assert all(len(each["summary"].split()) > 2 for path in paths.values() for each in path.values())
+
+
 @pytest.mark.parametrize(
     ("name", "form"),
     [("swagger-ui-bundle.js", "text/javascript"), ("swagger-ui.css", "text/css"), ("start.js", "text/javascript")],

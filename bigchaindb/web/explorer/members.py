@@ -37,7 +37,8 @@ class MemberView:
         decided: how many blocks it has decided.
         decided_at: when it decided the last, by its clock, or None.
         vote: its vote on the newest of the blocks looked at that it has voted on, or None.
-        lag: how many of the blocks looked at are newer than that and have it among their voters.
+        lag: how many of the blocks looked at are newer than that and have it among their voters; undecided ones of
+            an earlier federation do not count, since it may not vote on them any more.
         is_behind: that is no chance any more: others may have been the quorum once or twice, but not for so long.
         ballots: its votes on these, oldest first.
         tally: the same in words.
@@ -98,7 +99,11 @@ def federation(look: Look) -> FederationView:
 
 def _member(member: MemberReport, node: Node, entries: Sequence[Entry]) -> MemberView:
     ballots = [_ballot(member.node, entry) for entry in entries]
-    concerned = [(entry, cast) for entry, cast in zip(entries, ballots, strict=True) if cast is not Ballot.OUTSIDE]
+    concerned = [
+        (entry, cast)
+        for entry, cast in zip(entries, ballots, strict=True)
+        if cast is not Ballot.OUTSIDE and (cast is not Ballot.SILENT or _may_vote(entry, node))
+    ]
     lag = next((i for i, (_, cast) in enumerate(concerned) if cast is not Ballot.SILENT), len(concerned))
     return MemberView(
         key=member.node,
@@ -111,6 +116,11 @@ def _member(member: MemberReport, node: Node, entries: Sequence[Entry]) -> Membe
         ballots=tuple(ballots[::-1]),
         tally=tally(ballots),
     )
+
+
+def _may_vote(entry: Entry, node: Node) -> bool:
+    """Tell whether members could vote on a block: who knows the present federation votes under no other."""
+    return entry.decision is not None or (entry.header is not None and entry.header.voters == node.federation)
 
 
 def _ballot(key: str, entry: Entry) -> Ballot:

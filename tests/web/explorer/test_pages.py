@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -54,6 +55,13 @@ def test_a_new_ledger_is_shown_as_one(site: Site) -> None:
     assert "nothing has been decided yet" in page.text
     assert "No block has been built since the first" in page.text
     assert "No transaction was decided in this time" in page.text
+
+
+def test_a_chart_has_a_scale_as_soon_as_there_is_something_to_measure(ledger: Ledger, site: Site) -> None:
+    scale = ("span", "class", "top")
+    assert scale not in site.page("").attributes
+    ledger.settle(ledger.create(ALICE))
+    assert scale in Site(ledger).page("").attributes
 
 
 def test_the_front_page_counts_and_shows_what_is_newest(ledger: Ledger, site: Site) -> None:
@@ -309,6 +317,7 @@ def test_owners_for_whom_there_is_no_room_are_counted(ledger: Ledger, site: Site
     spend = ledger.settle(ledger.transfer(ref(asset), crowd, BOB))
     for path in (f"assets/{asset.id}", f"transactions/{asset.id}", f"transactions/{spend.id}"):
         assert "and 3 more" in site.page(path).text
+        assert site.ask(path).text.count("</a>, <a") == 7
     for path in ("", f"blocks/{ledger.home(asset).id}", f"payloads/{asset.payload_hash}"):
         assert "and others" in site.page(path).text
 
@@ -527,6 +536,23 @@ def test_who_was_no_voter_then_does_not_lag(ledger: Ledger) -> None:
     assert "Earlier federations 1" in page.text
     assert "Votes: 1 outside" in [value for _, name_, value in page.attributes if name_ == "aria-label"]
     assert asset.id not in page.text
+
+
+def test_who_may_not_vote_on_what_a_removed_member_builds_does_not_lag() -> None:
+    ledger = Ledger(3)
+    ledger.settle(ledger.create(ALICE))
+    *staying, removed = ledger.members
+    removed.stop()
+    for member in staying:
+        member.adopt([ledger.federation, sorted(member.me for member in staying)])
+    site = Site(ledger)
+    before = re.findall("Lag .*? Decided", site.page("federation").text)
+    ledger.put_block(ledger.create(ALICE, {"number": 1}), by=removed)
+    ledger.run()
+    page = site.page("federation")
+    assert "Votes on the newest 2 blocks" in page.text
+    assert "Lag none Decided" in before
+    assert re.findall("Lag .*? Decided", page.text) == before
 
 
 def test_misdeeds_are_told() -> None:
