@@ -58,7 +58,8 @@ def _run(
 
 
 def _open(path: Path) -> AbstractContextManager[SqliteStorage]:
-    return closing(SqliteStorage(path, create=True))
+    # On a machine that is busy with other tests a crowd may take longer than anybody should have to wait.
+    return closing(SqliteStorage(path, create=True, busy_seconds=HANG_SECONDS))
 
 
 # --- work --------------------------------------------------------------------------------------------------
