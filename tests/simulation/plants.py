@@ -133,7 +133,10 @@ def _hasty_membership() -> list[_Change]:
 
 
 def _rule_2_across_federations() -> list[_Change]:
-    return [(Facts, "is_valid_at_present", Facts.is_valid)]
+    def is_valid(self: Any, txid: str, *, but: str | None = None) -> bool:
+        return any(standing.verdict for standing in self.standings(txid, but=but))
+
+    return [(Facts, "is_valid_at_present", is_valid)]
 
 
 def _blind_tie_break() -> list[_Change]:
@@ -384,23 +387,23 @@ PLANTS: Final[dict[str, Callable[[], list[_Change]]]] = {
 
 CAUGHT_BY: Final[dict[str, int]] = {
     "act-before-durable": 0,
-    "admit-rivals": 2,
-    "blind-tie-break": 25,
+    "admit-rivals": 0,
+    "blind-tie-break": 5,
     "clear-when-built": 0,
-    "contents-by-id": 36,
+    "contents-by-id": 17,
     "count-ballots": 0,
     "cursor-before-note": 10,
-    "deadline-ignored": 244,
-    "decide-before-inputs": 25,
-    "error-as-no": 45,
+    "deadline-ignored": 1,
+    "decide-before-inputs": 85,
+    "error-as-no": 7,
     "hasty-membership": 43,
     "holdings-late": 0,
     "journal-after-head": 0,
     "junk-keeps-out": 11,
     "keep-neighbours": 31,
-    "makers-voters": 11,
+    "makers-voters": 1,
     "never-doubled": 1,
-    "no-check-inside-block": 44,
+    "no-check-inside-block": 130,
     "no-operation-check": 1,
     "no-root-check": 1,
     "no-signature-check": 11,
@@ -408,15 +411,15 @@ CAUGHT_BY: Final[dict[str, int]] = {
     "place-before-head": 0,
     "rule-2-across-federations": 67,
     "sign-anew": 0,
-    "stall-frees-the-voter": 27,
+    "stall-frees-the-voter": 130,
     "successor-leaves-places": 1,
     "unchained-votes": 0,
     "unfenced": 3,
-    "unlimited-doubling": 17,
+    "unlimited-doubling": 1,
     "valid-twice": 1,
-    "vote-in-the-past": 4,
+    "vote-in-the-past": 15,
     "votes-before-epoch": 3,
-    "wait-for-ever": 14,
+    "wait-for-ever": 22,
     "years-ahead": 1,
 }
 
