@@ -177,9 +177,9 @@ REFUSED: list[tuple[dict[str, str], str, str]] = [
     ({"since": "1" * 30}, "since", "form"),
     ({"since": "7"}, "since", "this node has made 1 decisions, not 7"),
     ({"since": f"1/{'0' * 64}"}, "since", "did not become valid"),
-    ({"public_key": "0"}, "public_key", "form"),
+    ({"public_key": "0"}, "public_key", "must be a public key (base58 of 32 bytes)"),
     ({"public_key": "z" * 44}, "public_key", "public_key: "),
-    ({"asset_id": "A" * 64}, "asset_id", "form"),
+    ({"asset_id": "A" * 64}, "asset_id", "must be a hash (64 characters 0-9 a-f)"),
     ({"sinse": "1"}, "sinse", "there is no such parameter here"),
 ]
 
