@@ -36,7 +36,7 @@ PER_MILLISECOND: Final = 10**NTH_DIGITS
 
 PLACE_DIGITS: Final = 16
 _TAIL_CHARACTERS: Final = 20
-_MOST_AHEAD_MILLISECONDS: Final = 86_400_000
+_MOST_AHEAD_MILLISECONDS: Final = 30 * 86_400_000
 # What begins with the last digit is centuries away.
 MOMENT: Final = rf"^[0-8][0-9]{{{PLACE_DIGITS - NTH_DIGITS - 1}}}$"
 _NAMED: Final = re.compile(rf"([0-9]{{{PLACE_DIGITS}}})-[^\x00]{{0,{_TAIL_CHARACTERS}}}")
@@ -54,7 +54,7 @@ class Places:
     def learn(self, now_seconds: float, latest: int = 0) -> None:
         """Set the clock by the server's, and pass a place that somebody else has given.
 
-        One that is days ahead nobody honest has given, and whoever goes on from there comes to the end of all places.
+        One that is months ahead nobody honest has given, and whoever goes on from there comes to the end of all places.
         """
         with self._lock:
             self._learnt_at = time.monotonic()

@@ -136,7 +136,6 @@ def test_screen_readers_are_told_politely(visit: Callable[..., Visitor], node: L
         ("/blocks", "undecided", "1"),
         ("/blocks/{home}", "none yet", "Decided here"),
         ("/transactions/{asset}", "undecided", "valid"),
-        ("/payloads/{payload}", "None yet", "22:13:20"),
         ("/owners/{owner}", "owns nothing", "held"),
         ("/owners/{owner}?show=history", "never owned anything", "held"),
         ("/federation", "0 blocks", "1 block"),
@@ -147,7 +146,7 @@ def test_every_page_is_live(visit: Callable[..., Visitor], path: str, before: st
     asset = ledger.create(key("alice"), {"kind": "car"})
     ledger.write(asset)
     ledger.first.builder.step()
-    ids = {"asset": asset.id, "home": ledger.home(asset).id, "payload": asset.payload_hash}
+    ids = {"asset": asset.id, "home": ledger.home(asset).id}
     with served(ledger) as url:
         visitor = visit(url, viewport=DESKTOP)
         visitor.open(path.format(owner=public(key("alice"))[0], **ids))
@@ -156,6 +155,21 @@ def test_every_page_is_live(visit: Callable[..., Visitor], path: str, before: st
         ledger.run()
         until(lambda: before not in visitor.page.inner_text("main"), MILLISECONDS / 1000)
         assert after in visitor.page.inner_text("main")
+        assert marked(visitor)
+        assert visitor.problems == []
+        visitor.page.close()
+
+
+def test_whatever_carries_a_payload_appears_on_its_page(visit: Callable[..., Visitor]) -> None:
+    ledger = Ledger()
+    first, second = (ledger.create(key(owner), {"kind": "car"}) for owner in ("alice", "bob"))
+    ledger.settle(first)
+    with served(ledger) as url:
+        visitor = visit(url, viewport=DESKTOP)
+        visitor.open(f"/payloads/{first.payload_hash}")
+        visitor.page.evaluate("window.mark = 1")
+        ledger.settle(second)
+        visitor.page.locator(f"main a[href='/explorer/transactions/{second.id}']").wait_for(timeout=MILLISECONDS)
         assert marked(visitor)
         assert visitor.problems == []
         visitor.page.close()

@@ -85,7 +85,7 @@ def test_to_look_at_the_clock_takes_no_place() -> None:
     assert before <= places.now()
 
 
-@pytest.mark.parametrize("ahead_seconds", [400_000.0, 7e9])
+@pytest.mark.parametrize("ahead_seconds", [3e6, 7e9])
 def test_nobody_can_bring_all_places_to_an_end(ahead_seconds: float) -> None:
     junk = Places(NOW_SECONDS + ahead_seconds).take(1)
     places = Places(NOW_SECONDS)
