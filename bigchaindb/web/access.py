@@ -56,10 +56,9 @@ def _check_token(request: Request, token: str) -> None:
     is_right = hmac.compare_digest(given.strip().encode(errors="replace"), token.encode())
     if scheme.lower() != _SCHEME or not is_right:
         raise ProblemError(
-            HTTPStatus.UNAUTHORIZED,
-            "this needs the node's token: send `Authorization: Bearer` and the token",
+            HTTPStatus.FORBIDDEN,
+            "this needs the node's token: send `Authorization: Bearer` and what `server.api_token` is set to there",
             field="Authorization",
-            headers={"WWW-Authenticate": 'Bearer realm="assets"'},
         )
 
 

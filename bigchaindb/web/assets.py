@@ -36,7 +36,6 @@ _shape: Final = Shape(InvalidValue)
     responses={
         **accepted(AcceptedAsset),
         **problems(
-            HTTPStatus.UNAUTHORIZED,
             HTTPStatus.FORBIDDEN,
             HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,

@@ -65,7 +65,6 @@ _TABLE: Final[tuple[tuple[type[BigchainDBError], HTTPStatus, str], ...]] = (
 
 NAMES: Final[Mapping[int, str]] = {
     HTTPStatus.BAD_REQUEST: "malformed",
-    HTTPStatus.UNAUTHORIZED: "unauthorized",
     HTTPStatus.FORBIDDEN: "forbidden",
     HTTPStatus.NOT_FOUND: "unknown",
     HTTPStatus.METHOD_NOT_ALLOWED: "method_not_allowed",

@@ -130,7 +130,7 @@ def test_a_server_that_others_can_reach_creates_assets_only_for_who_knows_the_to
     with initialised.node() as running:
         port = url_of(running).rpartition(":")[2]
         url = f"http://localhost:{port}{API}/assets"
-        assert httpx.post(url, json=request).status_code == 401
+        assert httpx.post(url, json=request).status_code == 403
         assert httpx.post(url, json=request, headers={"Authorization": f"Bearer {TOKEN}"}).status_code == 202
         assert TOKEN not in running.log
 
