@@ -29,8 +29,9 @@ if TYPE_CHECKING:
     from bigchaindb import Bigchain
 
 NODES: Final = (1, 4)
-TRANSACTIONS: Final = 3_000
-BATCH: Final = 500
+TRANSACTIONS: Final = 10_000
+# As many as go into a block.
+BATCH: Final = 1_000
 LONE_TRANSACTIONS: Final = 100
 RAW_BATCH: Final = 100
 RAW_BATCHES: Final = 50

@@ -26,7 +26,7 @@ from bigchaindb.node.queries import Queries, Status
 from bigchaindb.pipeline.builder import Builder
 from bigchaindb.pipeline.voter import Voter
 from bigchaindb.storage.memory import MemoryDatabase, MemoryStorage
-from bigchaindb.storage.records import NewTransaction, StoredBlock
+from bigchaindb.storage.records import NewTransaction, StoredBlock, TextRef
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -318,7 +318,7 @@ class Ledger:
         storage = MemoryStorage(self.database)
         rows = [row(t) for t in transactions]
         storage.append_backlog(rows, self.clock.now)
-        storage.drop_backlog(hashes=[r.hash for r in rows])
+        storage.drop_backlog(texts=[TextRef(r.hash, r.id) for r in rows])
         stored = stored_block(block, [t.id for t in transactions])
         storage.write_block(stored)
         return stored

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 from bigchaindb.exceptions import BlockError, TransactionError
 from bigchaindb.model.decision import Decision, Verdict
 from bigchaindb.node.view import read_vote
+from bigchaindb.storage.records import TextRef
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -172,7 +173,7 @@ class Chronicle:
         homes = {txid: min(found, key=lambda note: note.block_id) for txid, found in valid.items() if found}
         if not homes:
             return {}
-        stored = self._storage.contents([note.transaction_hash for note in homes.values()])
+        stored = self._storage.contents([TextRef(note.transaction_hash, txid) for txid, note in homes.items()])
         headers = self._node.view.headers({note.block_id for note in homes.values()})
         told: dict[str, Settled] = {}
         for txid, note in homes.items():

@@ -19,6 +19,7 @@ from bigchaindb.model.decision import Decision, Verdict
 from bigchaindb.model.reference import OutputRef
 from bigchaindb.node.effects import lineages
 from bigchaindb.node.view import settled_register
+from bigchaindb.storage.records import TextRef
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -213,8 +214,9 @@ class EventLog:
         """Return whom and what a decision is about; this reads the transactions."""
         by_key: dict[str, set[int]] = {}
         outputs: dict[OutputRef, int] = {}
-        for start in range(0, len(told.hashes), _TEXTS_AT_ONCE):
-            transactions = list(self._texts(told.hashes[start : start + _TEXTS_AT_ONCE]))
+        texts = list(map(TextRef, told.hashes, told.transactions))
+        for start in range(0, len(texts), _TEXTS_AT_ONCE):
+            transactions = list(self._texts(texts[start : start + _TEXTS_AT_ONCE]))
             spent: dict[OutputRef, int] = {}
             for index, transaction in enumerate(transactions, start):
                 spent.update(dict.fromkeys(transaction.inputs, index))
@@ -233,13 +235,13 @@ class EventLog:
             {asset: tuple(sorted(indexes)) for asset, indexes in by_asset.items()},
         )
 
-    def _texts(self, hashes: Sequence[str]) -> Iterator[Transaction]:
-        stored = self._storage.contents(hashes)
-        for text_hash in hashes:
+    def _texts(self, texts: Sequence[TextRef]) -> Iterator[Transaction]:
+        stored = self._storage.contents(texts)
+        for text in texts:
             try:
-                yield self._node.view.read(stored[text_hash])
+                yield self._node.view.read(stored[text.hash])
             except (KeyError, TransactionError) as error:
-                raise StorageMismatch(f"transaction text {text_hash}, decided valid, is gone from storage") from error
+                raise StorageMismatch(f"transaction text {text.hash}, decided valid, is gone from storage") from error
 
     def _owners(self, spent: Iterable[OutputRef]) -> Iterator[tuple[OutputRef, tuple[str, ...]]]:
         """Return who owned what was spent; what a fulfillment says of that, nobody has checked."""

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from bigchaindb.model.transaction import Transaction
     from bigchaindb.model.vote import Vote
     from bigchaindb.node.node import Node
-    from bigchaindb.storage.records import VoteRow
+    from bigchaindb.storage.records import TextRef, VoteRow
 
 __all__ = ["Evidence", "Misdeed", "MisdeedKind", "misdeeds"]
 
@@ -239,7 +239,7 @@ class Evidence:
         for stored in self._storage.blocks([block_id]).get(block_id, []):
             try:
                 block = Block.from_text(stored.text)
-                transactions = _contents(self._node, block)
+                transactions = _contents(self._node, block, stored.texts())
             except (BlockError, TransactionError):
                 continue
             if block.id == block_id and transactions is not None:
@@ -252,9 +252,9 @@ def _standing(places: Mapping[str, Mapping[str, str]], block_id: str, member: st
     return read_vote(text, block_id, member) if text else None
 
 
-def _contents(node: Node, block: Block) -> list[Transaction] | None:
+def _contents(node: Node, block: Block, texts: Sequence[TextRef]) -> list[Transaction] | None:
     """Return a block's transactions, None where what is stored does not add up to its root."""
-    found = node.storage.contents(block.transactions)
+    found = node.storage.contents(texts)
     stored = [found[h] for h in block.transactions if h in found]
     if not block.holds([leaf_hash(item.text.encode()) for item in stored]):
         return None

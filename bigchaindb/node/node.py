@@ -73,7 +73,7 @@ def create_ledger(  # noqa: PLR0913 - what a ledger begins with
 
 
 def _read_genesis(storage: Storage, stored: StoredBlock) -> Genesis:
-    contents = list(storage.contents(stored.transactions).values())
+    contents = list(storage.contents(stored.texts()).values())
     if len(contents) != 1:
         raise LedgerError(f"the genesis block in storage has {len(contents)} transactions, not 1")
     try:

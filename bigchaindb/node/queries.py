@@ -35,6 +35,7 @@ from bigchaindb.model.status import Status
 from bigchaindb.node.recorded import recorded_decisions
 from bigchaindb.node.view import read_vote
 from bigchaindb.storage import changes
+from bigchaindb.storage.records import TextRef
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -110,7 +111,7 @@ class Queries:
         hashes = {
             txid: [s.transaction_hash for s in sorted(notes.get(txid, []), key=_progress, reverse=True)] for txid in ids
         }
-        stored = self._storage.contents([h for found in hashes.values() for h in found])
+        stored = self._storage.contents([TextRef(h, txid) for txid, found in hashes.items() for h in found])
         candidates = {
             txid: [stored[h] for h in found if h in stored] + waiting.get(txid, []) for txid, found in hashes.items()
         }
@@ -316,7 +317,7 @@ class Queries:
                 continue
             if block.id != block_id or not block.is_signed:
                 continue
-            found = self._storage.contents(block.transactions)
+            found = self._storage.contents(item.texts())
             contents = [found[h] for h in block.transactions if h in found]
             whole = block.holds([leaf_hash(t.text.encode()) for t in contents])
             verdict = self._node.view.verdicts([block_id]).get(block_id)

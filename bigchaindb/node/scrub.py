@@ -151,5 +151,5 @@ def _is_whole(storage: Storage, stored: StoredBlock, block_id: str) -> bool:
         return False
     if block.id != block_id or not block.is_signed:
         return False
-    contents = storage.contents(block.transactions)
+    contents = storage.contents(stored.texts())
     return block.holds([leaf_hash(contents[h].text.encode()) for h in block.transactions if h in contents])

@@ -31,7 +31,7 @@ from bigchaindb.node.view import BLOCK_STALL_SECONDS
 from bigchaindb.pipeline.every import Every
 from bigchaindb.pipeline.waiting_room import Entry, WaitingRoom
 from bigchaindb.storage import changes
-from bigchaindb.storage.records import RejectionRow, Sighting
+from bigchaindb.storage.records import RejectionRow, Sighting, TextRef
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -231,6 +231,8 @@ class Builder:
 
     def _turn(self, stored: StoredTransaction) -> int:
         """Return how many members come before this node, at a quick look: whoever builds it looks closely."""
+        if len(self._node.federation) == 1:
+            return 0
         try:
             assigning = first_input(stored.text) or stored.id
             return turn_by(assigning, self._node.federation, self._node.me)
@@ -397,21 +399,21 @@ class Builder:
             _log.debug("transaction %s rejected: %s", txid, reason)
         with self._storage.batch():
             self._storage.reject(rows)
-            self._storage.drop_backlog(hashes=self._rejected_by_quorum(rows))
+            self._storage.drop_backlog(texts=self._rejected_by_quorum(rows))
             counters.add(self._storage, self._node.me, {counters.REJECTED: len(rows)})
         for row in rows:
             self._room.remove(row.hash)
             self._room.unblock(row.id)
 
-    def _rejected_by_quorum(self, rows: Sequence[RejectionRow]) -> list[str]:
+    def _rejected_by_quorum(self, rows: Sequence[RejectionRow]) -> list[TextRef]:
         found = self._storage.rejections([row.id for row in rows])
-        hashes = []
+        texts = []
         for row in rows:
             rejecting = {r.node for r in found.get(row.id, []) if self._is_rejection(r, row.hash)}
             nodes = rejecting & set(self._node.federation)
             if is_quorum(len(nodes | {self._node.me}), len(self._node.federation), self._node.quorum):
-                hashes.append(row.hash)
-        return hashes
+                texts.append(TextRef(row.hash, row.id))
+        return texts
 
     def _is_rejection(self, row: RejectionRow, text_hash: str) -> bool:
         """Tell whether a row holds a rejection of that text, in this ledger, by the node that it names."""

@@ -44,7 +44,7 @@ class Noted(NamedTuple):
     """A block that was found whole a moment ago."""
 
     block: Block
-    tags: bytes
+    stored: StoredBlock
     contents: list[Transaction | TransactionError]
 
 
@@ -143,7 +143,7 @@ class Noting:
     def _is_whole(self, stored: StoredBlock) -> bool:
         """Tell whether a block is by a member, for this electorate, and all it holds is here and rightly indexed."""
         block = self.acceptable(stored)
-        contents = self.load(block, stored.tags) if block else None
+        contents = self.load(block, stored) if block else None
         if block is None or contents is None:
             return False
         # Whoever stored it said what to index, and rivals are found through that; of what is malformed, nothing is.
@@ -151,7 +151,7 @@ class Noting:
         is_true = all(isinstance(t, TransactionError) or t.id == txid for t, txid in indexed)
         if is_true and stored.transactions == block.transactions and len(stored.transaction_ids) == len(contents):
             if len(self._noted) < _MAX_NOTED:
-                self._noted[stored.key] = Noted(block, stored.tags, contents)
+                self._noted[stored.key] = Noted(block, stored, contents)
             return True
         self.log_once("block under a false index", stored.id, "is indexed under other transactions than it holds")
         return False
@@ -177,17 +177,17 @@ class Noting:
             return block
         return None
 
-    def load(self, block: Block, tags: bytes) -> list[Transaction | TransactionError] | None:
+    def load(self, block: Block, stored: StoredBlock) -> list[Transaction | TransactionError] | None:
         """Return what a block holds, an error for what is malformed; None where that does not add up to its root."""
-        found = self._storage.contents(block.transactions)
-        stored = [found[h] for h in block.transactions if h in found]
-        if not block.holds([leaf_hash(t.text.encode()) for t in stored]):
+        found = self._storage.contents(stored.texts())
+        texts = [found[h] for h in block.transactions if h in found]
+        if not block.holds([leaf_hash(t.text.encode()) for t in texts]):
             self.log_once("block with other contents", block.id, "contents do not add up to its root")
             return None
         contents: list[Transaction | TransactionError] = []
-        for i, item in enumerate(stored):
+        for i, item in enumerate(texts):
             try:
-                contents.append(self._node.view.read(item, tags[i * MARK_BYTES : (i + 1) * MARK_BYTES]))
+                contents.append(self._node.view.read(item, stored.tags[i * MARK_BYTES : (i + 1) * MARK_BYTES]))
             except TransactionError as error:
                 contents.append(error)
         return contents

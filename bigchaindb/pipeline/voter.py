@@ -55,7 +55,7 @@ class _Open:
 
     sighting: Sighting
     block: Block
-    tags: bytes
+    stored: StoredBlock
     contents: list[Transaction | TransactionError] | None = None
     votes: dict[str, Vote] = field(default_factory=dict)
     judged_at: float = float("-inf")
@@ -170,7 +170,7 @@ class Voter:
         for sighting in wanted:
             if sighting.key in noted:
                 whole = noted[sighting.key]
-                self._open.setdefault(sighting.block_id, _Open(sighting, whole.block, whole.tags, whole.contents))
+                self._open.setdefault(sighting.block_id, _Open(sighting, whole.block, whole.stored, whole.contents))
         missing = [s for s in wanted if s.block_id not in self._open]
         # A note that says otherwise than this node's own decision is mended, and not believed.
         told = self._noting.with_verdicts(missing) if missing else []
@@ -181,7 +181,7 @@ class Voter:
         for sighting in missing:
             for item in stored.get(sighting.block_id, []):
                 if item.key == sighting.key and (block := self._noting.acceptable(item)):
-                    self._open[block.id] = _Open(sighting, block, item.tags)
+                    self._open[block.id] = _Open(sighting, block, item)
         self._open = {s.block_id: self._open[s.block_id] for s in wanted if s.block_id in self._open}
         self._node.view.undecided = self._open.keys()
 
@@ -201,7 +201,7 @@ class Voter:
             loaded = [other for other in self._open.values() if other.contents is not None]
             for other in loaded[: max(0, len(loaded) - _MAX_LOADED + 1)]:
                 other.contents = None
-            open_block.contents = self._noting.load(open_block.block, open_block.tags)
+            open_block.contents = self._noting.load(open_block.block, open_block.stored)
         return open_block.contents
 
     # --- voting ----------------------------------------------------------------------------------------------
@@ -396,7 +396,7 @@ class Voter:
             except BlockError:
                 continue
             # Whose it is, and for whom, was checked then.
-            contents = self._noting.load(block, item.tags) if block.id == block_id and block.is_signed else None
+            contents = self._noting.load(block, item) if block.id == block_id and block.is_signed else None
             if contents is not None:
                 return block, _well_formed(contents)
         raise JournalError(f"block {block_id}, which this node has decided valid, is gone from storage or was changed")

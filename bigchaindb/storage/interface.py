@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         Standing,
         StoredBlock,
         StoredTransaction,
+        TextRef,
         VoteRow,
     )
 
@@ -107,8 +108,8 @@ class Storage(ABC):
         """Return the waiting texts of each transaction id that has any, in backlog order."""
 
     @abstractmethod
-    def drop_backlog(self, *, ids: Sequence[str] = (), hashes: Sequence[str] = ()) -> None:
-        """Let entries with these transaction ids, or these text hashes, wait no more; their texts stay stored."""
+    def drop_backlog(self, *, ids: Sequence[str] = (), texts: Sequence[TextRef] = ()) -> None:
+        """Let entries with these transaction ids, or of these texts, wait no more; their texts stay stored."""
 
     @abstractmethod
     def backlog_size(self) -> int:
@@ -117,8 +118,8 @@ class Storage(ABC):
     # --- transactions ----------------------------------------------------------------------------------------
 
     @abstractmethod
-    def contents(self, hashes: Sequence[str]) -> dict[str, StoredTransaction]:
-        """Return the stored transactions with these text hashes; those that are not stored are left out."""
+    def contents(self, texts: Sequence[TextRef]) -> dict[str, StoredTransaction]:
+        """Return these texts by their hashes; what is not stored is left out, and may be where its id is another."""
 
     @abstractmethod
     def transactions(self, ids: Sequence[str]) -> dict[str, list[StoredTransaction]]:

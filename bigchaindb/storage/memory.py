@@ -27,6 +27,7 @@ from bigchaindb.storage.records import (
     OutputRow,
     Standing,
     StoredTransaction,
+    TextRef,
 )
 
 if TYPE_CHECKING:
@@ -210,11 +211,11 @@ class MemoryStorage(Storage):
             entries.sort(key=lambda entry: entry.cursor)
             return grouped((entry.transaction.id, entry.transaction) for entry in entries)
 
-    def drop_backlog(self, *, ids: Sequence[str] = (), hashes: Sequence[str] = ()) -> None:
+    def drop_backlog(self, *, ids: Sequence[str] = (), texts: Sequence[TextRef] = ()) -> None:
         """See `Storage.drop_backlog`."""
         with self._writing() as contents:
             of_ids = [text.hash for id_ in ids for text in contents.texts.get(id_, ())]
-            for hash_ in (*of_ids, *hashes):
+            for hash_ in (*of_ids, *(ref.hash for ref in texts)):
                 contents.backlog.pop(hash_, None)
 
     def backlog_size(self) -> int:
@@ -224,10 +225,10 @@ class MemoryStorage(Storage):
 
     # --- transactions ----------------------------------------------------------------------------------------
 
-    def contents(self, hashes: Sequence[str]) -> dict[str, StoredTransaction]:
+    def contents(self, texts: Sequence[TextRef]) -> dict[str, StoredTransaction]:
         """See `Storage.contents`."""
         with self._reading() as contents:
-            return {hash_: contents.transactions[hash_] for hash_ in hashes if hash_ in contents.transactions}
+            return {ref.hash: contents.transactions[ref.hash] for ref in texts if ref.hash in contents.transactions}
 
     def transactions(self, ids: Sequence[str]) -> dict[str, list[StoredTransaction]]:
         """See `Storage.transactions`."""

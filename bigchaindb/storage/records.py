@@ -9,7 +9,7 @@ Invariants:
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from bigchaindb.model.reference import OutputRef
@@ -27,8 +27,21 @@ __all__ = [
     "Standing",
     "StoredBlock",
     "StoredTransaction",
+    "TextRef",
     "VoteRow",
 ]
+
+
+class TextRef(NamedTuple):
+    """What a signed text is found by.
+
+    Attributes:
+        hash: of the text.
+        id: the transaction's id.
+    """
+
+    hash: str
+    id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +107,10 @@ class StoredBlock:
     transactions: tuple[str, ...]
     transaction_ids: tuple[str, ...]
     tags: bytes = b""
+
+    def texts(self) -> list[TextRef]:
+        """Return what its transactions are found by."""
+        return list(map(TextRef, self.transactions, self.transaction_ids))
 
 
 @dataclass(frozen=True, slots=True)

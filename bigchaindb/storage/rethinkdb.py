@@ -23,10 +23,12 @@ from bigchaindb.storage.rethinkdb_backlog import Backlog
 from bigchaindb.storage.rethinkdb_blocks import Blocks
 from bigchaindb.storage.rethinkdb_driver import literal, r
 from bigchaindb.storage.rethinkdb_holdings import Holdings
+from bigchaindb.storage.rethinkdb_outputs import Outputs
 from bigchaindb.storage.rethinkdb_places import PLACE_DIGITS, place_of
 from bigchaindb.storage.rethinkdb_postings import Postings
 from bigchaindb.storage.rethinkdb_rows import Row, decision_id, decision_row, sighting_row
 from bigchaindb.storage.rethinkdb_store import Store, keep, rounds
+from bigchaindb.storage.rethinkdb_texts import Texts
 from bigchaindb.storage.rethinkdb_votes import Votes
 
 if TYPE_CHECKING:
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
         Sighting,
         StoredBlock,
         StoredTransaction,
+        TextRef,
         VoteRow,
     )
     from bigchaindb.storage.rethinkdb_driver import Server
@@ -72,10 +75,12 @@ class RethinkStorage(Storage):
         """
         self._store = Store(server, create=create)
         postings = self._postings = Postings(self._store)
-        self._backlog = Backlog(self._store, postings)
+        self._texts = Texts(self._store, postings)
+        self._backlog = Backlog(self._store, postings, self._texts)
         self._blocks = Blocks(self._store, postings)
         self._votes = Votes(self._store, self._blocks)
-        self._holdings = Holdings(self._store, postings)
+        self._outputs = Outputs(self._store, postings)
+        self._holdings = Holdings(self._store, postings, self._outputs)
 
     # --- life ------------------------------------------------------------------------------------------------
 
@@ -109,7 +114,7 @@ class RethinkStorage(Storage):
         """See `Storage.create_genesis`."""
         standing = self._blocks.first()
         if standing is None:
-            self._backlog.keep(transaction)
+            self._texts.keep([transaction], [self._store.places(1)])
             if payload_hash is not None:
                 self._postings.add([self._postings.payload(payload_hash, transaction.id, 0)])
             standing = self._blocks.add_first(block)
@@ -133,9 +138,9 @@ class RethinkStorage(Storage):
         """See `Storage.waiting`."""
         return self._backlog.waiting(ids)
 
-    def drop_backlog(self, *, ids: Sequence[str] = (), hashes: Sequence[str] = ()) -> None:
+    def drop_backlog(self, *, ids: Sequence[str] = (), texts: Sequence[TextRef] = ()) -> None:
         """See `Storage.drop_backlog`."""
-        self._backlog.drop(ids, hashes)
+        self._backlog.drop(ids, texts)
 
     def backlog_size(self) -> int:
         """See `Storage.backlog_size`."""
@@ -143,20 +148,13 @@ class RethinkStorage(Storage):
 
     # --- transactions ----------------------------------------------------------------------------------------
 
-    def contents(self, hashes: Sequence[str]) -> dict[str, StoredTransaction]:
+    def contents(self, texts: Sequence[TextRef]) -> dict[str, StoredTransaction]:
         """See `Storage.contents`."""
-        return self._backlog.contents(hashes)
+        return self._texts.contents(texts)
 
     def transactions(self, ids: Sequence[str]) -> dict[str, list[StoredTransaction]]:
         """See `Storage.transactions`."""
-        known = self._postings.texts(ids)
-        found = self._backlog.contents(hash_ for texts in known.values() for hash_, _ in texts)
-        return grouped(
-            (id_, found[hash_])
-            for id_, texts in known.items()
-            for hash_ in dict.fromkeys(hash_ for hash_, _ in texts)
-            if hash_ in found
-        )
+        return self._texts.of_ids(ids)
 
     def spenders(self, outputs: Sequence[OutputRef]) -> dict[OutputRef, list[str]]:
         """See `Storage.spenders`."""
@@ -334,11 +332,11 @@ class RethinkStorage(Storage):
 
     def lineages(self, outputs: Sequence[OutputRef]) -> dict[OutputRef, Lineage]:
         """See `Storage.lineages`."""
-        return self._holdings.lineages(outputs)
+        return self._outputs.lineages(outputs)
 
     def outputs_of_asset(self, asset: str, after: str | None, limit: int) -> list[OutputRow]:
         """See `Storage.outputs_of_asset`."""
-        return self._holdings.of_asset(asset, cursors.position(after), max(limit, 0))
+        return self._outputs.of_asset(asset, cursors.position(after), max(limit, 0))
 
     # --- rejections ------------------------------------------------------------------------------------------
 

@@ -1,13 +1,13 @@
 """The backlog in RethinkDB.
 
-What one call appends waits in one small document: the hashes of the texts, under the millisecond of the call.  So a
+What one call appends waits in one small document: the names of the texts, under the millisecond of the call.  So a
 thousand transactions enter the backlog by one write, and leave it by few.
 
 Invariants:
 
 - Text and index are stored before the document that lets them wait: what is seen waiting is whole.
 - A text waits while some document lists it.  Where two have listed it at once, both entries leave together, because
-  its posting tells of both.
+  the posting of its id tells of both.
 - An entry's place is later than what its writer could know of.  One that becomes visible behind the cursor of a
   reader, because its writer was slow, is given to that reader nevertheless for as long as it is not late by more than
   `_LATE` places; what is later still is found by whoever starts from the beginning, as builders do now and then.
@@ -18,22 +18,25 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 from bigchaindb.storage import changes, cursors
 from bigchaindb.storage.grouping import grouped
-from bigchaindb.storage.records import BacklogEntry
+from bigchaindb.storage.records import BacklogEntry, TextRef
 from bigchaindb.storage.rethinkdb_driver import r
+from bigchaindb.storage.rethinkdb_names import name_of, named_by
 from bigchaindb.storage.rethinkdb_places import MOMENT, NTH_DIGITS, PER_MILLISECOND, end_of, moment, nth
-from bigchaindb.storage.rethinkdb_rows import transaction_row
+from bigchaindb.storage.rethinkdb_texts import in_moments
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     from bigchaindb.storage.records import NewTransaction, StoredTransaction
     from bigchaindb.storage.rethinkdb_postings import Postings
     from bigchaindb.storage.rethinkdb_rows import Row
     from bigchaindb.storage.rethinkdb_store import Store
+    from bigchaindb.storage.rethinkdb_texts import Texts
 
 __all__ = ["Backlog"]
 
@@ -79,12 +82,13 @@ class _Reader:
 
 
 class Backlog:
-    """The backlog of one ledger, and the texts in it."""
+    """The backlog of one ledger."""
 
-    def __init__(self, store: Store, postings: Postings) -> None:
+    def __init__(self, store: Store, postings: Postings, texts: Texts) -> None:
         """Read and write with these."""
         self._store = store
         self._postings = postings
+        self._texts = texts
         self._of_thread = threading.local()
         self._size: tuple[int, float] | None = None
 
@@ -102,63 +106,36 @@ class Backlog:
 
     def _append(self, transactions: Sequence[NewTransaction], received_at: float) -> None:
         self._store.learn_places(_LEARN_SECONDS, _last())
-        known = self._postings.texts(transaction.id for transaction in transactions)
-        waiting = self._waiting(known)
-        new = [transaction for transaction in transactions if transaction.hash not in waiting]
-        if new:
-            first = self._store.places(len(new))
-            self._keep(new, first)
-            entries = [_entry(transaction.hash, first + i) for i, transaction in enumerate(new)]
+        waiting = dict(self._waiting(transaction.id for transaction in transactions))
+        # Also those that are indexed already: whoever indexed them may have ended before the texts were stored.
+        new = [t for t in transactions if TextRef(t.hash, t.id) not in waiting]
+        for part in in_moments(new):
+            first = self._store.places(PER_MILLISECOND)
+            places = [first + offset for offset, _ in part]
+            self._texts.keep([transaction for _, transaction in part], places)
+            entries = [_entry(TextRef(t.hash, t.id), first + offset) for offset, t in part]
             document = {"id": moment(first), "at": received_at, "waiting": entries}
             self._store.put("backlog", [document], _joined, news=[changes.BACKLOG])
 
-    def keep(self, transaction: NewTransaction) -> None:
-        """Store a text and its index, and let it not wait."""
-        self._keep([transaction], self._store.places(1))
-
-    def _keep(self, transactions: Sequence[NewTransaction], first: int) -> None:
-        # Also those that are indexed already: whoever indexed them may have ended before the texts were stored.
-        rows = [transaction_row(transaction) for transaction in transactions]
-        entries = []
-        for place, transaction in enumerate(transactions, start=first):
-            entries.append(self._postings.text(transaction.id, transaction.hash, place))
-            entries += [self._postings.spender(output, transaction.id) for output in transaction.spends]
-        self._store.together(lambda: self._store.put("transactions", rows, _kept), lambda: self._postings.add(entries))
-
-    # --- texts -----------------------------------------------------------------------------------------------
-
-    def contents(self, hashes: Iterable[str]) -> dict[str, StoredTransaction]:
-        """See `Storage.contents`.
-
-        A text is its hash's and never changes, so any replica may have it; only that there is none must come from a
-        majority.
-        """
-        wanted = list(dict.fromkeys(hashes))
-        rows = self._store.find("transactions", wanted, decides=False)
-        found = dict(self._store.sound(rows, _text))
-        missing = [hash_ for hash_ in wanted if hash_ not in found]
-        if missing:
-            found.update(self._store.sound(self._store.find("transactions", missing), _text))
-        return found
-
     # --- who waits -------------------------------------------------------------------------------------------
 
-    def _waiting(self, known: Mapping[str, Iterable[tuple[str, int]]]) -> dict[str, int]:
-        """Return those of these texts that wait, with their place.
+    def _waiting(self, ids: Iterable[str]) -> list[tuple[TextRef, int]]:
+        """Return those texts of these ids that wait, each with its place, the latest first.
 
         What nothing more is stored for must be on disk, and not only in the memory of a server that may end; and what
         a server that was cut off does not know of waits nevertheless.
         """
-        pairs = [(hash_, place) for texts in known.values() for hash_, place in texts]
-        documents = self._store.find("backlog", [moment(place) for _, place in pairs])
-        listed = {(hash_, place) for entries in self._store.sound(documents, _entries) for hash_, place, _ in entries}
-        return {hash_: place for hash_, place in pairs if (hash_, place) in listed}
+        places = self._postings.places(ids)
+        documents = self._store.find("backlog", {moment(place) for its in places.values() for place in its})
+        entries = chain.from_iterable(self._store.sound(documents, _entries))
+        found = [(text, place) for text, place, _ in entries if place in places.get(text.id, ())]
+        return sorted(found, key=lambda pair: pair[1], reverse=True)
 
     def waiting(self, ids: Sequence[str]) -> dict[str, list[StoredTransaction]]:
         """See `Storage.waiting`."""
-        places = self._waiting(self._postings.texts(ids))
-        found = list(self.contents(places).values())
-        found.sort(key=lambda transaction: places[transaction.hash])
+        places = dict(self._waiting(ids))
+        found = list(self._texts.contents(places).values())
+        found.sort(key=lambda transaction: places[TextRef(transaction.hash, transaction.id)])
         return grouped((transaction.id, transaction) for transaction in found)
 
     def size(self) -> int:
@@ -193,18 +170,18 @@ class Backlog:
         if reader is None or start == 0 or not reader.is_at(start):
             reader = self._of_thread.reader = _Reader(since=start, latest=start)
         listed = self._listed(reader, start, limit)
-        texts = self.contents([hash_ for hash_, _, _ in listed])
+        texts = self._texts.at_places([(text, place) for text, place, _ in listed])
         page = []
-        for hash_, place, received_at in listed:
-            if hash_ in texts:
-                reader.take(hash_, place)
-                page.append(BacklogEntry(cursors.at(max(place, start)), received_at, texts[hash_]))
+        for text, place, received_at in listed:
+            if text in texts:
+                reader.take(text.hash, place)
+                page.append(BacklogEntry(cursors.at(max(place, start)), received_at, texts[text]))
         reader.forget()
         return page
 
-    def _listed(self, reader: _Reader, start: int, limit: int) -> list[tuple[str, int, float]]:
-        """Return hash, place and time of the next entries behind a place, and of those that came late before it."""
-        found: list[tuple[str, int, float]] = []
+    def _listed(self, reader: _Reader, start: int, limit: int) -> list[tuple[TextRef, int, float]]:
+        """Return text, place and time of the next entries behind a place, and of those that came late before it."""
+        found: list[tuple[TextRef, int, float]] = []
         begin = max(start - _LATE, reader.since)
         behind = moment(begin)
         bound = "closed"
@@ -213,10 +190,9 @@ class Backlog:
             query = r.table("backlog").between(behind, _END, left_bound=bound).order_by(index="id").limit(size)
             documents = self._store.rows("backlog", query, decides=False)
             found += [
-                (hash_, place, received_at)
-                for entries in self._store.sound(documents, _entries)
-                for hash_, place, received_at in entries
-                if place > start or (place > begin and hash_ not in reader.given)
+                (text, place, received_at)
+                for text, place, received_at in chain.from_iterable(self._store.sound(documents, _entries))
+                if place > start or (place > begin and text.hash not in reader.given)
             ]
             if len(documents) < size:
                 break
@@ -225,25 +201,14 @@ class Backlog:
 
     # --- out -------------------------------------------------------------------------------------------------
 
-    def drop(self, ids: Sequence[str], hashes: Sequence[str]) -> None:
+    def drop(self, ids: Sequence[str], texts: Sequence[TextRef]) -> None:
         """See `Storage.drop_backlog`."""
-        rows = self._store.find("transactions", hashes, fields=("id", "tx"))
-        by_id, by_hash = set(ids), set(hashes)
+        of_ids, wanted = set(ids), set(texts)
         gone: dict[str, list[str]] = {}
-        for id_, texts in self._postings.texts([*by_id, *self._store.sound(rows, lambda row: row.text("tx"))]).items():
-            for hash_, place in texts:
-                if id_ in by_id or hash_ in by_hash:
-                    gone.setdefault(moment(place), []).append(_entry(hash_, place))
+        for text, place in self._waiting([*of_ids, *(text.id for text in texts)]):
+            if text.id in of_ids or text in wanted:
+                gone.setdefault(moment(place), []).append(_entry(text, place))
         self._store.change("backlog", gone, _without)
-
-
-def _text(row: Row) -> tuple[str, StoredTransaction]:
-    return row.text("id"), row.transaction()
-
-
-def _kept(_: Any, standing: Any, new: Any) -> Any:
-    # Under a hash there is one text; anything else is a stranger's.
-    return r.branch(standing.pluck("tx", "text").eq(new.pluck("tx", "text")), new.merge(standing), new)
 
 
 def _last() -> Any:
@@ -252,18 +217,19 @@ def _last() -> Any:
     return latest.filter(lambda id_: id_.match(MOMENT)).limit(1).coerce_to("array")
 
 
-def _entry(hash_: str, place: int) -> str:
-    return nth(place) + hash_
+def _entry(text: TextRef, place: int) -> str:
+    return f"{nth(place)}{name_of(text.id)}:{name_of(text.hash)}"
 
 
-def _entries(row: Row) -> list[tuple[str, int, float]]:
-    """Return (hash, place, received at) of what a document lets wait, in order."""
+def _entries(row: Row) -> list[tuple[TextRef, int, float]]:
+    """Return (text, place, received at) of what a document lets wait, in order."""
     entries = sorted(row.texts("waiting"))
     first = end_of(row.text("id")) + 1 - PER_MILLISECOND
     if first < 0 or not all(_is_number(entry[:NTH_DIGITS]) for entry in entries):
         raise row.damaged("waiting")
     at = row.number("at")
-    return [(entry[NTH_DIGITS:], first + int(entry[:NTH_DIGITS]), at) for entry in entries]
+    named = ((entry[:NTH_DIGITS], entry[NTH_DIGITS:].rpartition(":")) for entry in entries)
+    return [(TextRef(named_by(hash_), named_by(id_)), first + int(nth_), at) for nth_, (id_, _, hash_) in named]
 
 
 def _is_number(text: str) -> bool:

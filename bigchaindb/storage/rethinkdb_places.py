@@ -20,15 +20,19 @@ from bigchaindb.exceptions import InvalidValue
 
 __all__ = [
     "MOMENT",
+    "NEIGHBOURS",
     "NTH_DIGITS",
     "PER_MILLISECOND",
+    "PLACE",
     "PLACE_DIGITS",
     "Places",
     "end_of",
     "moment",
     "named",
+    "neighbours",
     "nth",
     "place_of",
+    "placed",
 ]
 
 NTH_DIGITS: Final = 3
@@ -37,6 +41,9 @@ PER_MILLISECOND: Final = 10**NTH_DIGITS
 PLACE_DIGITS: Final = 16
 _TAIL_CHARACTERS: Final = 20
 _MOST_AHEAD_MILLISECONDS: Final = 30 * 86_400_000
+# That many, whose places differ only in the last digit, share a document.
+NEIGHBOURS: Final = 10
+PLACE: Final = rf"[0-9]{{{PLACE_DIGITS}}}"
 # What begins with the last digit is centuries away.
 MOMENT: Final = rf"^[0-8][0-9]{{{PLACE_DIGITS - NTH_DIGITS - 1}}}$"
 _NAMED: Final = re.compile(rf"([0-9]{{{PLACE_DIGITS}}})-[^\x00]{{0,{_TAIL_CHARACTERS}}}")
@@ -90,6 +97,17 @@ def moment(place: int) -> str:
 def end_of(at: object) -> int:
     """Return the last place of a moment; 0 for what is none, or cannot be."""
     return (int(at) + 1) * PER_MILLISECOND - 1 if isinstance(at, str) and re.fullmatch(MOMENT, at) else 0
+
+
+def placed(place: int) -> str:
+    """Return a place as a text."""
+    return f"{place:0{PLACE_DIGITS}d}"
+
+
+def neighbours(place: int) -> tuple[str, str]:
+    """Return the key of the document that a place shares with its neighbours, and the digit that tells it from them."""
+    text = placed(place)
+    return text[:-1], text[-1]
 
 
 def nth(place: int) -> str:

@@ -3,44 +3,49 @@
 A posting is a document `{"id": key, "of": [entries]}` whose key says what is looked up.  One table for all of them
 means one write, and one wait for the disk, for all that a batch of transactions adds.
 
+The first place that is filed under an id is its **address**, for ever.  What else there is to say of a transaction lies
+under its address, beside what is said of those that came with it: its text, the blocks in which it stands, its outputs.
+
 Invariants:
 
 - An entry is added once, at the end, by one atomic write; none is ever taken away.
 - What an entry names may not be stored yet, or never, where its writer was killed: it is passed over.
-- A random key costs a page of the disk for itself, so there is at most one per transaction, output and payload, and one
-  for many steps of an asset.  Blocks are looked up by the moments of the texts instead: texts that were appended
-  together lie together there.
+- A random key costs a page of the disk for itself, so there is one per transaction, one per output that is spent, and
+  one per payload, each in a document so small that it lies in the page; all else is under keys in order.
 - Members share the database: an entry that was not written here is passed over, a document gives way.
-- A moment is not one writer's own, so what is filed under it names the texts by their hashes.
+- A moment is not one writer's own, so what is filed under it names the transactions.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+import re
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from bigchaindb.storage import cursors
 from bigchaindb.storage.rethinkdb_driver import r
-from bigchaindb.storage.rethinkdb_places import moment, named
+from bigchaindb.storage.rethinkdb_names import name_of, named_by
+from bigchaindb.storage.rethinkdb_places import PLACE, moment, named, placed
 from bigchaindb.storage.rethinkdb_store import may_be_key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Hashable, Iterable, Mapping
+    from typing import Any
 
     from bigchaindb.model.reference import OutputRef
     from bigchaindb.storage.rethinkdb_rows import Row
     from bigchaindb.storage.rethinkdb_store import Store
 
-__all__ = ["Postings"]
+__all__ = ["PLACES", "Postings"]
 
-_TEXTS: Final = "t"
+T = TypeVar("T", bound="Hashable")
+
+PLACES: Final = "t"
 _BLOCKS: Final = "b"
 _SPENDERS: Final = "s"
 _PAYLOAD: Final = "p"
 _MARK: Final = "m"
 
-# How the entry of a block begins that is filed under a transaction id.
-_BLOCK_OF_ID: Final = "!"
-_PLACE_DIGITS: Final = 16
+_REMEMBERED: Final = 50_000
 
 
 class Postings:
@@ -49,77 +54,107 @@ class Postings:
     def __init__(self, store: Store) -> None:
         """Read and write with this."""
         self._store = store
+        self._known: dict[str, tuple[int, ...]] = {}
 
-    # --- the texts of a transaction id, each with the places at which it waits or has waited -----------------
+    # --- the places of a transaction id: those of its texts, as a rule ---------------------------------------
 
     @staticmethod
-    def text(id_: str, hash_: str, place: int) -> tuple[str, str]:
+    def text(id_: str, place: int) -> tuple[str, str]:
         """Return the entry of a signed text."""
-        return _TEXTS + id_, f"{hash_} {place}"
+        return PLACES + name_of(id_), placed(place)
 
-    def texts(self, ids: Iterable[str]) -> dict[str, list[tuple[str, int]]]:
-        """Return the (hash, place) of each id that has any, oldest first."""
-        found = {id_: self._split(entries)[0] for id_, entries in self._find(_TEXTS, ids).items()}
-        return {id_: texts for id_, texts in found.items() if texts}
+    def places(self, ids: Iterable[str], *, news: bool = True) -> dict[str, tuple[int, ...]]:
+        """Return the places of each id that has any, oldest first.
+
+        Args:
+            ids: of transactions.
+            news: False where those that were there at some time will do, of which the first is the address.
+        """
+        wanted = dict.fromkeys(ids)
+        known = {} if news else {id_: places for id_ in wanted if (places := self._known.get(id_))}
+        found = self._find(PLACES, {name_of(id_): id_ for id_ in wanted if id_ not in known})
+        read = {id_: places for id_, entries in found.items() if (places := self._places_in(entries))}
+        self._learn(read)
+        return {**known, **read}
+
+    def addresses(self, ids: Iterable[str]) -> dict[str, int]:
+        """Return the address of each id that has one."""
+        return {id_: places[0] for id_, places in self.places(ids, news=False).items()}
+
+    def make_addresses(self, ids: Iterable[str]) -> dict[str, int]:
+        """Return the address of each id; one that had none has one then."""
+        wanted = list(dict.fromkeys(ids))
+        found = self.addresses(wanted)
+        missing = [id_ for id_ in wanted if id_ not in found]
+        if missing:
+            first = self._store.places(len(missing))
+            self.add(self.text(id_, first + i) for i, id_ in enumerate(missing))
+            found |= self.addresses(missing)
+        return found
+
+    def learn_new(self, places: Mapping[str, int]) -> None:
+        """Remember the only places of ids that nobody had filed anything under."""
+        self._learn({id_: (place,) for id_, place in places.items()})
+
+    def _learn(self, places: Mapping[str, tuple[int, ...]]) -> None:
+        if len(self._known) > _REMEMBERED:
+            self._known = {}
+        self._known.update(places)
+
+    def _places_in(self, entries: Iterable[str]) -> tuple[int, ...]:
+        places = []
+        for entry in entries:
+            if re.fullmatch(PLACE, entry):
+                places.append(int(entry))
+            else:
+                self._store.say_once(f"the ledger is damaged: table postings, entry {entry[:80]!r}")
+        return tuple(places)
 
     # --- the blocks in which a transaction stands ------------------------------------------------------------
 
     def add_block(self, key: str, transactions: Iterable[tuple[str, str]]) -> None:
-        """Add a stored block to the (id, hash) of the transactions that it holds."""
+        """Add a block that is about to be stored to the (id, hash) of the transactions that it holds."""
         pairs = dict.fromkeys(transactions)
-        known = self.texts(id_ for id_, _ in pairs)
-        entries: list[tuple[str, str]] = []
+        addresses = self.make_addresses(id_ for id_, _ in pairs)
         listed: dict[str, list[str]] = {}
         for id_, hash_ in pairs:
-            # Of several places the first: it is where this look-up finds it again.
-            place = next((place for text, place in known.get(id_, ()) if text == hash_), None)
-            if place is None:
-                # Whoever wrote this block wrote it before its contents, or under a false id.
-                entries.append((_TEXTS + id_, f"{_BLOCK_OF_ID}{key} {hash_}"))
-            else:
-                listed.setdefault(_BLOCKS + moment(place), []).append(hash_)
-        self.add([*entries, *((moment_, f"{key} {','.join(sorted(hashes))}") for moment_, hashes in listed.items())])
+            listed.setdefault(_BLOCKS + moment(addresses[id_]), []).append(f"{name_of(id_)}:{name_of(hash_)}")
+        self.add((at, f"{key} {','.join(sorted(texts))}") for at, texts in listed.items())
 
     def standings(self, ids: Iterable[str]) -> dict[str, list[tuple[str, str]]]:
         """Return the (block key, hash of the text) of each id that has any."""
-        found = {id_: self._split(entries) for id_, entries in self._find(_TEXTS, ids).items()}
-        first_places = {id_: dict(reversed(texts)) for id_, (texts, _) in found.items()}
-        moments = [moment(place) for places in first_places.values() for place in places.values()]
-        blocks = {at: [_key_and_hashes(entry) for entry in of] for at, of in self._find(_BLOCKS, moments).items()}
-        # A block that was written before its contents, and once more after them, is filed in both ways.
-        return {
-            id_: list(
-                dict.fromkeys(
-                    blocks_of_id
-                    + [
-                        (key, hash_)
-                        for hash_, place in first_places[id_].items()
-                        for key, hashes in blocks.get(moment(place), ())
-                        if hash_ in hashes
-                    ]
-                )
-            )
-            for id_, (_, blocks_of_id) in found.items()
-        }
+        at = {id_: moment(address) for id_, address in self.addresses(ids).items()}
+        wanted: dict[str, dict[str, str]] = {}
+        for id_, moment_ in at.items():
+            wanted.setdefault(moment_, {})[name_of(id_)] = id_
+        found: dict[str, dict[tuple[str, str], None]] = {}
+        for moment_, entries in self._find(_BLOCKS, {each: each for each in wanted}).items():
+            ids_ = wanted[moment_]
+            for entry in entries:
+                key, _, texts = entry.rpartition(" ")
+                for text in texts.split(","):
+                    name, _, hash_ = text.rpartition(":")
+                    if name in ids_:
+                        found.setdefault(ids_[name], {})[key, named_by(hash_)] = None
+        return {id_: list(standings) for id_, standings in found.items()}
 
     # --- the transactions that spend an output ---------------------------------------------------------------
 
     @staticmethod
     def spender(output: OutputRef, id_: str) -> tuple[str, str]:
         """Return the entry of a transaction that spends an output."""
-        return f"{_SPENDERS}{output.txid}/{output.cid}", id_
+        return f"{_SPENDERS}{name_of(output.txid)}/{output.cid}", id_
 
     def spenders(self, outputs: Iterable[OutputRef]) -> dict[OutputRef, list[str]]:
         """Return the ids of those that spend each output, oldest first."""
-        named_ = {f"{output.txid}/{output.cid}": output for output in outputs}
-        return {named_[name]: entries for name, entries in self._find(_SPENDERS, named_).items()}
+        return self._find(_SPENDERS, {f"{name_of(output.txid)}/{output.cid}": output for output in outputs})
 
     # --- the valid transactions with a payload ---------------------------------------------------------------
 
     @staticmethod
     def payload(payload_hash: str, id_: str, place: int) -> tuple[str, str]:
         """Return the entry of a transaction with a payload; its place keeps them in order."""
-        return f"{_PAYLOAD}{payload_hash}/{named(place, id_)}", id_
+        return f"{_PAYLOAD}{name_of(payload_hash)}/{named(place, id_)}", id_
 
     def add_payloads(self, entries: Iterable[tuple[str, str]]) -> None:
         """Add entries of transactions with payloads, of which others may have added some."""
@@ -132,7 +167,7 @@ class Postings:
 
     def with_payload(self, payload_hash: str, after: str, limit: int) -> list[tuple[str, str]]:
         """Return up to `limit` (named place, id) behind a named place; see `Storage.with_payload_hash`."""
-        prefix = f"{_PAYLOAD}{payload_hash}/"
+        prefix = f"{_PAYLOAD}{name_of(payload_hash)}/"
         self._store.check_open()
         if not may_be_key(prefix + after):
             return []
@@ -151,41 +186,31 @@ class Postings:
     @staticmethod
     def mark(asset: str, step: int, output: str) -> tuple[str, str]:
         """Return the entry of an output at a step of an asset's line."""
-        return f"{_MARK}{asset}/{cursors.at(step)}", output
+        return f"{_MARK}{name_of(asset)}/{cursors.at(step)}", output
 
     def mark_before(self, asset: str, step: int) -> str | None:
         """Return the last such output up to a step."""
-        first, last = f"{_MARK}{asset}/", f"{_MARK}{asset}/{cursors.at(step)}"
+        prefix = f"{_MARK}{name_of(asset)}/"
+        first, last = prefix, prefix + cursors.at(step)
         query = r.table("postings").between(first, last, right_bound="closed").order_by(index=r.desc("id")).limit(1)
         rows = self._store.rows("postings", query, decides=False)
         return next((output for of in self._store.sound(rows, _entries) for output in of), None)
 
     # --- all of them -----------------------------------------------------------------------------------------
 
-    def add(self, entries: Iterable[tuple[str, str]]) -> None:
-        """Add entries, each from one of the functions above."""
+    def add(self, entries: Iterable[tuple[str, str]]) -> bool:
+        """Add entries, each from one of the functions above; tell whether nothing was filed there before."""
         lists: dict[str, list[str]] = {}
         for key, entry in entries:
             lists.setdefault(key, []).append(entry)
-        self._store.put("postings", [{"id": key, "of": list(dict.fromkeys(of))} for key, of in lists.items()], _added)
+        rows = [{"id": key, "of": list(dict.fromkeys(of))} for key, of in lists.items()]
+        return self._store.put("postings", rows, _added) == len(rows)
 
-    def _find(self, kind: str, names: Iterable[str]) -> dict[str, list[str]]:
+    def _find(self, kind: str, names: Mapping[str, T]) -> dict[T, list[str]]:
+        """Return what is filed under each of these names, by what they are the names of."""
         rows = self._store.find("postings", [kind + name for name in names])
-        return dict(self._store.sound(rows, lambda row: (row.text("id")[len(kind) :], row.some_texts("of"))))
-
-    def _split(self, entries: Iterable[str]) -> tuple[list[tuple[str, int]], list[tuple[str, str]]]:
-        """Return what is filed under an id: the texts, each with its place, and the blocks, each with a hash."""
-        texts: list[tuple[str, int]] = []
-        blocks: list[tuple[str, str]] = []
-        for entry in entries:
-            head, _, tail = entry.rpartition(" ")
-            if head.startswith(_BLOCK_OF_ID):
-                blocks.append((head.removeprefix(_BLOCK_OF_ID), tail))
-            elif tail.isascii() and tail.isdecimal() and len(tail) <= _PLACE_DIGITS:
-                texts.append((head, int(tail)))
-            else:
-                self._store.say_once(f"the ledger is damaged: table postings, entry {entry[:80]!r}")
-        return texts, blocks
+        found = self._store.sound(rows, lambda row: (row.text("id")[len(kind) :], row.some_texts("of")))
+        return {names[name]: entries for name, entries in found}
 
 
 def _entries(row: Row) -> list[str]:
@@ -196,8 +221,3 @@ def _added(_: Any, standing: Any, new: Any) -> Any:
     missing = new["of"].filter(lambda entry: standing["of"].contains(entry).not_())
     is_list = standing["of"].type_of().default(None).eq("ARRAY")
     return r.branch(is_list, standing.merge({"of": standing["of"].add(missing)}), new)
-
-
-def _key_and_hashes(entry: str) -> tuple[str, set[str]]:
-    key, _, hashes = entry.rpartition(" ")
-    return key, set(hashes.split(","))

@@ -13,26 +13,21 @@ import base64
 from typing import TYPE_CHECKING, Any
 
 from bigchaindb.exceptions import StorageMismatch
-from bigchaindb.model.reference import OutputRef
 from bigchaindb.storage.records import (
     DecisionRow,
-    Lineage,
     RejectionRow,
     Sighting,
     StoredBlock,
-    StoredTransaction,
     VoteRow,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Row", "block_row", "decision_id", "decision_row", "sighting_row", "transaction_row"]
+__all__ = ["Row", "block_row", "decision_id", "decision_row", "sighting_row"]
 
 _SHOWN_CHARACTERS = 80
 _HASH_CHARACTERS = 64
-# More often nothing can have been handed on.
-_MANY = 10**12
 
 
 class Row:
@@ -123,10 +118,6 @@ class Row:
 
     # --- records ---------------------------------------------------------------------------------------------
 
-    def transaction(self) -> StoredTransaction:
-        """Return a document of `transactions`."""
-        return StoredTransaction(self.text("id"), self.text("tx"), self.text("text"), self._bytes("tag"))
-
     def block(self) -> StoredBlock:
         """Return a document of `blocks`."""
         return StoredBlock(
@@ -189,31 +180,9 @@ class Row:
             raise self.damaged("id")
         return decision
 
-    def ref(self) -> OutputRef:
-        """Return which output a document of `outputs` is about."""
-        txid, _, cid = self.text("id").rpartition("/")
-        if not cid.isdecimal():
-            raise self.damaged("id")
-        return OutputRef(txid, int(cid))
-
-    def lineage(self) -> Lineage:
-        """Return which asset is in a document of `outputs`; not written where its own transaction began it."""
-        if not self.has("asset"):
-            return Lineage(self.ref().txid, 1)
-        lineage = Lineage(self._key_part("asset"), self.whole("step"))
-        if not 0 < lineage.step < _MANY:
-            raise self.damaged("step")
-        return lineage
-
     def rejection(self) -> RejectionRow:
         """Return a document of `rejections`."""
         return RejectionRow(self.text("id").partition("/")[0], self.text("tx"), self.text("node"), self.text("text"))
-
-
-def transaction_row(transaction: StoredTransaction) -> dict[str, Any]:
-    """Return the document of a signed text."""
-    tag = base64.b64encode(transaction.tag).decode()
-    return {"id": transaction.hash, "tx": transaction.id, "text": transaction.text, "tag": tag}
 
 
 def block_row(block: StoredBlock) -> dict[str, Any]:

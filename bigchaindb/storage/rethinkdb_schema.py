@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
     from bigchaindb.storage.rethinkdb_driver import Server
 
-__all__ = ["TABLES", "Index", "Opened", "drop", "open_ledger", "spread"]
+__all__ = ["FORMAT_VERSION", "TABLES", "Index", "Opened", "drop", "open_ledger", "spread"]
 
-FORMAT_VERSION: Final = 4
+FORMAT_VERSION: Final = 5
 
 BELLS: Final = "bells"
 
@@ -57,11 +57,11 @@ class Index:
 
 
 TABLES: Final[Mapping[str, Mapping[str, Index]]] = {
-    # {id: hash of the text, tx: transaction id, text, tag}
+    # {id: all digits of a place but the last, of: {...}}; see `rethinkdb_texts`.
     "transactions": {},
     # {id: what is looked up, of: what belongs to it, in the order in which it came}; see `rethinkdb_postings`.
     "postings": {},
-    # {id: the first millisecond, at: received at, waiting: [last digits of the place + hash of the text]}
+    # {id: the first millisecond, at: received at, waiting: [last digits of the place + name of the id:of the hash]}
     "backlog": {},
     # {id: 1, 2, ... without a gap, key, block: its id, text, transactions, transaction_ids, tags, genesis}
     "blocks": {"key": Index(lambda row: row["key"]), "block": Index(lambda row: row["block"])},
@@ -83,9 +83,9 @@ TABLES: Final[Mapping[str, Mapping[str, Index]]] = {
     },
     # {id: node/sequence, node, sequence, block, verdict, text, valid_transactions, newest_time}
     "decisions": {"block": Index(lambda row: row["block"])},
-    # {id: txid/cid, owners, place, asset and step (but at the first step)}
+    # {id: all digits of an address but the last, of: {...}}; see `rethinkdb_outputs`.
     "outputs": {},
-    # {id: u, g or s/owner/all digits of the place but the last, of: {last digit + txid/cid: true, or the spender's id}}
+    # {id: u, g or s/owner/all digits of a place but the last, of: {...}}; see `rethinkdb_holdings`.
     "holdings": {},
     # {id: hash/node, tx, node, text, place}
     "rejections": {"tx": Index(lambda row: row["tx"])},

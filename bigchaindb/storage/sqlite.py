@@ -28,6 +28,7 @@ from bigchaindb.storage.records import (
     Standing,
     StoredBlock,
     StoredTransaction,
+    TextRef,
     VoteRow,
 )
 from bigchaindb.storage.sqlite_names import SqliteNames
@@ -144,11 +145,11 @@ class SqliteStorage(Storage):
         with self._file.using():
             return self._texts(sql.WAITING, ids)
 
-    def drop_backlog(self, *, ids: Sequence[str] = (), hashes: Sequence[str] = ()) -> None:
+    def drop_backlog(self, *, ids: Sequence[str] = (), texts: Sequence[TextRef] = ()) -> None:
         """See `Storage.drop_backlog`."""
         with self._file.writing():
             dropped = self._file.write_of(sql.DROP_NUMBERS, self._names.numbers(ids).values())
-            dropped += self._file.write_of(sql.DROP_TEXTS, self._names.places(hashes).values())
+            dropped += self._file.write_of(sql.DROP_TEXTS, self._names.places([ref.hash for ref in texts]).values())
             self._count("backlog_size", -dropped)
 
     def backlog_size(self) -> int:
@@ -158,9 +159,9 @@ class SqliteStorage(Storage):
 
     # --- transactions ----------------------------------------------------------------------------------------
 
-    def contents(self, hashes: Sequence[str]) -> dict[str, StoredTransaction]:
+    def contents(self, texts: Sequence[TextRef]) -> dict[str, StoredTransaction]:
         """See `Storage.contents`."""
-        wanted = set(hashes)
+        wanted = {ref.hash for ref in texts}
         with self._file.using():
             rows = self._file.rows_of(sql.CONTENTS, map(sql.key_of, wanted))
             self._names.learn((id_, number) for number, _, id_, _, _ in rows)

@@ -22,7 +22,7 @@ from bigchaindb.model.transaction import Transaction
 from bigchaindb.model.vote import Vote
 from bigchaindb.node.node import stored_block
 from bigchaindb.node.opening import open_node
-from bigchaindb.storage.records import NewTransaction, VoteRow
+from bigchaindb.storage.records import NewTransaction, TextRef, VoteRow
 from examples.federation.nodes import Federation, Member
 from tests.acceptance.federation import DECIDE_SECONDS, REASSIGN_SECONDS, assert_all_valid, verdicts_when_equal
 from tests.acceptance.machine import until
@@ -64,7 +64,7 @@ class Hostile:
         """Store a block whose transactions never waited in the backlog."""
         rows = [NewTransaction(t.hash, t.id, t.text, spends=t.inputs) for t in transactions]
         self.storage.append_backlog(rows, time.time())
-        self.storage.drop_backlog(hashes=[row.hash for row in rows])
+        self.storage.drop_backlog(texts=[TextRef(row.hash, row.id) for row in rows])
         self.storage.write_block(stored_block(block, [t.id for t in transactions]))
         return block
 

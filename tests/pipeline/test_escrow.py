@@ -14,7 +14,7 @@ from bigchaindb.model.genesis import Quorum
 from bigchaindb.model.transaction import Transaction
 from bigchaindb.node.queries import Status
 from bigchaindb.storage.memory import MemoryStorage
-from bigchaindb.storage.records import VoteRow
+from bigchaindb.storage.records import TextRef, VoteRow
 from tests.consensus.conditions import after, escrow, lock, until
 from tests.consensus.payloads import INVERTED, THRESHOLD, Sub, as_condition, as_fulfillment, binary, payload, uri
 from tests.ledgers import NOW, Ledger, key, lock_with, public, ref, resign, row
@@ -304,7 +304,8 @@ def test_what_was_found_valid_before_the_deadline_is_judged_again_after_it(deal:
     deal.at(-1)
     late = deal.transfer(ALICE)
     deal.ledger.write(late)
-    deal.ledger.first.node.view.read(MemoryStorage(deal.ledger.database).contents([late.hash])[late.hash])
+    stored = MemoryStorage(deal.ledger.database).contents([TextRef(late.hash, late.id)])
+    deal.ledger.first.node.view.read(stored[late.hash])
     deal.at(1)
     block = deal.ledger.put_block(late)
     deal.ledger.run(seconds=5)

@@ -37,8 +37,10 @@ def agree(ledger: Ledger) -> bool:
 
 def spenders(ledger: Ledger, member: Member) -> list[str]:
     """Every output that a transaction spends which this member says is valid."""
-    blocks = [b for b in ledger.blocks() if decided(member).get(b.id)]
-    texts = MemoryStorage(ledger.database).contents([h for b in blocks for h in b.transactions]).values()
+    storage = MemoryStorage(ledger.database)
+    valid = [block_id for block_id, verdict in decided(member).items() if verdict]
+    blocks = [stored for found in storage.blocks(valid).values() for stored in found]
+    texts = storage.contents([text for stored in blocks for text in stored.texts()]).values()
     return [f"{r.txid}:{r.cid}" for text in texts for r in member.node.view.read(text).inputs]
 
 

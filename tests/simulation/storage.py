@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         RejectionRow,
         Sighting,
         StoredBlock,
+        TextRef,
         VoteRow,
     )
     from tests.simulation.actors import Process
@@ -134,11 +135,11 @@ class SimulatedStorage(MemoryStorage):
         for row in rejections:
             self._write(MemoryStorage.reject, [row], see=partial(self._world.invariants.see_rejection, row))
 
-    def drop_backlog(self, *, ids: Sequence[str] = (), hashes: Sequence[str] = ()) -> None:
+    def drop_backlog(self, *, ids: Sequence[str] = (), texts: Sequence[TextRef] = ()) -> None:
         for txid in ids:
             self._write(MemoryStorage.drop_backlog, ids=[txid])
-        for text_hash in hashes:
-            self._write(MemoryStorage.drop_backlog, hashes=[text_hash])
+        for text in texts:
+            self._write(MemoryStorage.drop_backlog, texts=[text])
 
     def sight(self, node: str, sightings: Sequence[Sighting]) -> None:
         for row in sightings:

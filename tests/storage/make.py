@@ -16,6 +16,7 @@ from bigchaindb.storage.records import (
     Sighting,
     StoredBlock,
     StoredTransaction,
+    TextRef,
     VoteRow,
 )
 
@@ -51,6 +52,11 @@ def transaction(
 def stored(new: NewTransaction) -> StoredTransaction:
     """What storage gives back of a transaction."""
     return StoredTransaction(new.hash, new.id, new.text, new.tag)
+
+
+def ref(of: StoredTransaction) -> TextRef:
+    """What its text is found by."""
+    return TextRef(of.hash, of.id)
 
 
 def output(name: str, cid: int = 0) -> OutputRef:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bigchaindb.exceptions import InvalidValue
-from tests.storage.make import digest, output, stored, transaction
+from bigchaindb.storage.records import TextRef
+from tests.storage.make import digest, output, ref, stored, transaction
 
 if TYPE_CHECKING:
     from bigchaindb.storage.interface import Storage
@@ -35,7 +36,7 @@ def test_transactions_wait_in_the_order_in_which_they_came(storage: Storage) -> 
 def test_a_text_comes_back_byte_for_byte(storage: Storage) -> None:
     new = transaction("a", text="\x00 \x7f é 漢 🂡 \\ ' \n", tag=bytes(range(256)))
     storage.append_backlog([new], 1.0)
-    assert storage.contents([new.hash]) == {new.hash: stored(new)}
+    assert storage.contents([ref(new)]) == {new.hash: stored(new)}
     assert [entry.transaction for entry in storage.backlog(None, 1)] == [stored(new)]
 
 
@@ -113,7 +114,7 @@ def test_entries_are_dropped_by_id_with_all_their_texts(storage: Storage) -> Non
 def test_entries_are_dropped_by_the_hash_of_one_text(storage: Storage) -> None:
     junk, honest = transaction("a", text="junk"), transaction("a", text="honest")
     storage.append_backlog([junk, honest], 1.0)
-    storage.drop_backlog(hashes=[junk.hash])
+    storage.drop_backlog(texts=[ref(junk)])
     assert storage.waiting([honest.id]) == {honest.id: [stored(honest)]}
     assert storage.backlog_size() == 1
 
@@ -121,8 +122,8 @@ def test_entries_are_dropped_by_the_hash_of_one_text(storage: Storage) -> None:
 def test_dropping_is_harmless_for_what_does_not_wait(storage: Storage) -> None:
     storage.append_backlog([transaction("a"), transaction("b")], 1.0)
     storage.drop_backlog()
-    storage.drop_backlog(ids=[digest("a"), digest("c"), digest("a")], hashes=[digest("nothing")])
-    storage.drop_backlog(ids=[digest("a")], hashes=[transaction("a").hash])
+    storage.drop_backlog(ids=[digest("a"), digest("c"), digest("a")], texts=[ref(transaction("nothing"))])
+    storage.drop_backlog(ids=[digest("a")], texts=[ref(transaction("a"))])
     assert waiting_names(storage) == ["b"]
     assert storage.backlog_size() == 1
 
@@ -130,8 +131,8 @@ def test_dropping_is_harmless_for_what_does_not_wait(storage: Storage) -> None:
 def test_what_is_dropped_stays_stored_and_may_wait_again(storage: Storage) -> None:
     new = transaction("a", spends=[output("x")])
     storage.append_backlog([new, transaction("b")], 1.0)
-    storage.drop_backlog(hashes=[new.hash])
-    assert storage.contents([new.hash]) == {new.hash: stored(new)}
+    storage.drop_backlog(texts=[ref(new)])
+    assert storage.contents([ref(new)]) == {new.hash: stored(new)}
     assert storage.transactions([new.id]) == {new.id: [stored(new)]}
     assert storage.spenders([output("x")]) == {output("x"): [new.id]}
     storage.append_backlog([new], 3.0)
@@ -145,11 +146,11 @@ def test_many_are_stored_found_and_dropped_in_one_call(storage: Storage) -> None
     storage.append_backlog(many, 1.0)
     assert storage.backlog_size() == MANY
     assert [entry.transaction.id for entry in storage.backlog(None, MANY + 1)] == [each.id for each in many]
-    assert storage.contents([each.hash for each in many]) == {each.hash: stored(each) for each in many}
+    assert storage.contents([ref(each) for each in many]) == {each.hash: stored(each) for each in many}
     assert storage.transactions([each.id for each in many]) == {each.id: [stored(each)] for each in many}
     assert storage.waiting([each.id for each in many]) == {each.id: [stored(each)] for each in many}
     assert storage.spenders([each.spends[0] for each in many]) == {each.spends[0]: [each.id] for each in many}
-    storage.drop_backlog(ids=[each.id for each in many[::2]], hashes=[each.hash for each in many[1::2]])
+    storage.drop_backlog(ids=[each.id for each in many[::2]], texts=[ref(each) for each in many[1::2]])
     assert storage.backlog_size() == 0
 
 
@@ -159,14 +160,16 @@ def test_many_are_stored_found_and_dropped_in_one_call(storage: Storage) -> None
 def test_the_same_text_twice_changes_nothing(storage: Storage) -> None:
     storage.append_backlog([transaction("a", tag=b"first")], 1.0)
     storage.append_backlog([transaction("a", tag=b"second")], 2.0)
-    assert storage.contents([transaction("a").hash])[transaction("a").hash].tag == b"first"
+    assert storage.contents([ref(transaction("a"))])[transaction("a").hash].tag == b"first"
     assert storage.transactions([digest("a")]) == {digest("a"): [stored(transaction("a", tag=b"first"))]}
 
 
 def test_contents_leaves_out_what_is_not_stored(storage: Storage) -> None:
     storage.append_backlog([transaction("a")], 1.0)
     hash_ = transaction("a").hash
-    assert storage.contents([hash_, hash_, digest("a"), ""]) == {hash_: stored(transaction("a"))}
+    of = ref(transaction("a"))
+    odd = [TextRef(digest("a"), of.id), TextRef("", ""), ref(transaction("b"))]
+    assert storage.contents([of, of, *odd]) == {hash_: stored(transaction("a"))}
     assert storage.contents([]) == {}
 
 

@@ -11,7 +11,7 @@ import pytest
 from bigchaindb.exceptions import BigchainDBError, StorageError, StorageUnavailable
 from bigchaindb.storage import changes
 from bigchaindb.storage.records import Effects
-from tests.storage.make import block, decision, digest, effects, output, rejection, stored, transaction, vote
+from tests.storage.make import block, decision, digest, effects, output, ref, rejection, stored, transaction, vote
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,9 +31,9 @@ EVERY_CALL: dict[str, Callable[[Storage], object]] = {
     "append_backlog": lambda storage: storage.append_backlog([transaction("a")], 1.0),
     "backlog": lambda storage: storage.backlog(None, 10),
     "waiting": lambda storage: storage.waiting([digest("a")]),
-    "drop_backlog": lambda storage: storage.drop_backlog(ids=[digest("a")], hashes=[digest("a")]),
+    "drop_backlog": lambda storage: storage.drop_backlog(ids=[digest("a")], texts=[ref(transaction("a"))]),
     "backlog_size": lambda storage: storage.backlog_size(),
-    "contents": lambda storage: storage.contents([digest("a")]),
+    "contents": lambda storage: storage.contents([ref(transaction("a"))]),
     "transactions": lambda storage: storage.transactions([digest("a")]),
     "spenders": lambda storage: storage.spenders([]),
     "with_payload_hash": lambda storage: storage.with_payload_hash(digest("a"), None, 10),
@@ -89,7 +89,7 @@ def test_closing_twice_is_harmless(storage: Storage) -> None:
 
 def test_what_one_connection_stores_another_reads_at_once(storage: Storage, other: Storage) -> None:
     storage.append_backlog([transaction("a")], 1.0)
-    assert other.contents([transaction("a").hash]) == {transaction("a").hash: stored(transaction("a"))}
+    assert other.contents([ref(transaction("a"))]) == {transaction("a").hash: stored(transaction("a"))}
 
 
 def test_what_is_stored_outlives_the_connection(storage: Storage, connect: Connect) -> None:
@@ -268,7 +268,7 @@ def test_the_first_genesis_stands(storage: Storage, other: Storage) -> None:
     assert other.create_genesis(block("G2", second), second) == block("G1", first)
     assert other.genesis() == block("G1", first)
     assert storage.block_count() == 1
-    assert storage.contents([first.hash, second.hash]) == {first.hash: stored(first)}
+    assert storage.contents([ref(first), ref(second)]) == {first.hash: stored(first)}
 
 
 def test_genesis_is_a_block_like_others_and_the_first(storage: Storage) -> None:

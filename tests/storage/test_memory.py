@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 
 from bigchaindb.storage.memory import MemoryDatabase, MemoryStorage
-from tests.storage.make import stored, transaction
+from tests.storage.make import ref, stored, transaction
 
 
 def test_connections_to_one_database_share_it_and_others_do_not() -> None:
@@ -23,7 +23,7 @@ def test_it_has_no_transactions_so_that_nothing_comes_to_lean_on_them() -> None:
         storage.append_backlog([transaction("a")], 1.0)
         assert other.backlog_size() == 1
         raise ZeroDivisionError
-    assert storage.contents([transaction("a").hash]) == {transaction("a").hash: stored(transaction("a"))}
+    assert storage.contents([ref(transaction("a"))]) == {transaction("a").hash: stored(transaction("a"))}
 
 
 def test_what_it_gives_away_is_not_what_it_holds() -> None:

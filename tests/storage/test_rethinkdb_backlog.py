@@ -11,12 +11,11 @@ import pytest
 
 from bigchaindb.storage import cursors, rethinkdb_backlog
 from bigchaindb.storage.rethinkdb import RethinkStorage
-from bigchaindb.storage.rethinkdb_backlog import _joined
+from bigchaindb.storage.rethinkdb_backlog import _entry, _joined
 from bigchaindb.storage.rethinkdb_driver import r
-from bigchaindb.storage.rethinkdb_places import moment, nth
-from bigchaindb.storage.rethinkdb_rows import transaction_row
-from bigchaindb.storage.rethinkdb_store import keep
-from tests.storage.make import block, digest, sighting, stored, transaction
+from bigchaindb.storage.rethinkdb_names import name_of
+from bigchaindb.storage.rethinkdb_places import moment, neighbours
+from tests.storage.make import block, digest, ref, sighting, stored, transaction
 
 if TYPE_CHECKING:
     from bigchaindb.storage.rethinkdb_driver import Server
@@ -39,9 +38,8 @@ def names(storage: RethinkStorage, after: str | None, limit: int = 100) -> tuple
 def let_wait(storage: RethinkStorage, name: str, place: int) -> None:
     """Do what a writer does whose clock, or whose last step, was slow."""
     new = transaction(name)
-    storage._store.put("transactions", [transaction_row(new)], keep)
-    storage._postings.add([storage._postings.text(new.id, new.hash, place)])
-    row = {"id": moment(place), "at": 1.0, "waiting": [nth(place) + new.hash]}
+    storage._texts.keep([new], [place])
+    row = {"id": moment(place), "at": 1.0, "waiting": [_entry(ref(new), place)]}
     storage._store.put("backlog", [row], _joined)
 
 
@@ -185,8 +183,7 @@ def test_a_text_whose_writer_was_killed_before_it_could_wait_waits_when_it_is_wr
     storage: RethinkStorage,
 ) -> None:
     new = transaction("a")
-    storage._store.put("transactions", [transaction_row(new)], keep)
-    storage._postings.add([storage._postings.text(new.id, new.hash, 1_000)])
+    storage._texts.keep([new], [1_000])
     assert storage.waiting([new.id]) == {}
     storage.append_backlog([new], 1.0)
     assert storage.waiting([new.id]) == {new.id: [stored(new)]}
@@ -194,7 +191,7 @@ def test_a_text_whose_writer_was_killed_before_it_could_wait_waits_when_it_is_wr
 
 def test_a_text_that_was_indexed_but_not_stored_is_no_text_until_it_is_written_again(storage: RethinkStorage) -> None:
     new = transaction("a")
-    storage._postings.add([storage._postings.text(new.id, new.hash, 1_000)])
+    storage._postings.add([storage._postings.text(new.id, 1_000)])
     assert storage.transactions([new.id]) == {}
     storage.append_backlog([new], 1.0)
     assert storage.transactions([new.id]) == {new.id: [stored(new)]}
@@ -211,11 +208,8 @@ def test_a_text_that_was_indexed_but_not_stored_is_no_text_until_it_is_written_a
         ("backlog", {"id": "1" * 13, "at": 1.0, "waiting": ["xxxx"]}),
         ("backlog", {"id": "1" * 13, "at": 1.0, "waiting": "000x"}),
         ("backlog", {"id": "1" * 13, "at": "now", "waiting": ["000x"]}),
-        ("postings", {"id": "t" + digest("a"), "of": ["x"]}),
-        ("postings", {"id": "t" + digest("a"), "of": [1]}),
-        ("transactions", {"id": transaction("a").hash, "tx": digest("a")}),
-        ("transactions", {"id": transaction("a").hash, "tx": digest("a"), "text": 1, "tag": ""}),
-        ("transactions", {"id": transaction("a").hash, "tx": digest("a"), "text": "x", "tag": "?"}),
+        ("postings", {"id": "t" + name_of(digest("a")), "of": ["x"]}),
+        ("postings", {"id": "t" + name_of(digest("a")), "of": [1]}),
     ],
 )
 def test_a_document_that_was_not_written_here_is_passed_over_and_named_once(
@@ -232,8 +226,49 @@ def test_a_document_that_was_not_written_here_is_passed_over_and_named_once(
     said = [record.message for record in caplog.records]
     assert len(said) == len(set(said)) <= 1
     assert all(f"the ledger is damaged: table {table}" in message for message in said)
-    storage.drop_backlog(hashes=[transaction(name).hash for name in "ab"])
+    storage.drop_backlog(texts=[ref(transaction(name)) for name in "ab"])
     assert names(storage, None)[0] == []
+
+
+HASH = name_of(transaction("a").hash)
+TEXT = [transaction("a").id, transaction("a").text, ""]
+
+
+@pytest.mark.parametrize(
+    "junk",
+    [
+        5,
+        {},
+        {HASH: 5},
+        {HASH: TEXT[:2]},
+        {HASH: [*TEXT[:2], "?"]},
+        {HASH: [TEXT[0], 5, ""]},
+        {HASH: [digest("another"), *TEXT[1:]]},
+        {"x": TEXT},
+    ],
+    ids=repr,
+)
+def test_junk_in_place_of_a_text_is_none_and_its_neighbours_stay(storage: RethinkStorage, junk: object) -> None:
+    storage.append_backlog([transaction("a"), transaction("b")], 1.0)
+    overwrite(storage, "a", junk)
+    assert storage.contents([ref(transaction(name)) for name in "ab"]).keys() == {transaction("b").hash}
+    assert stored(transaction("a")) not in storage.transactions([digest("a")]).get(digest("a"), [])
+    assert names(storage, None)[0] == ["b"]
+
+
+@pytest.mark.parametrize("junk", [5, ["x"], [digest("another"), "x", ""]], ids=repr)
+def test_junk_beside_a_text_keeps_nobody_from_it(storage: RethinkStorage, junk: object) -> None:
+    storage.append_backlog([transaction("a")], 1.0)
+    overwrite(storage, "a", {"junk": junk, HASH: TEXT, "=": junk})
+    assert storage.transactions([digest("a")]) == {digest("a"): [stored(transaction("a"))]}
+    assert names(storage, None)[0] == ["a"]
+
+
+def overwrite(storage: RethinkStorage, name: str, junk: object) -> None:
+    """Put something else where a text is."""
+    id_ = digest(name)
+    key, digit = neighbours(storage._postings.addresses([id_])[id_])
+    storage._store.write(r.table("transactions").get(key).update({"of": {digit + name_of(id_): r.literal(junk)}}))
 
 
 @pytest.mark.parametrize("junk", ["8x", "9999999999999", "x", 5], ids=str)

@@ -13,7 +13,7 @@ from bigchaindb.storage.memory import MemoryStorage
 from bigchaindb.storage.records import Effects, NewOutput
 from bigchaindb.storage.rethinkdb import RethinkStorage
 from tests.rethink import empty
-from tests.storage.make import decision, digest, rejection, sighting, vote
+from tests.storage.make import decision, digest, ref, rejection, sighting, vote
 from tests.storage.test_rethinkdb import in_no_order
 from tests.storage.test_twins import BLOCKS, LINEAGES, OUTPUTS, OWNERS, PAYLOADS, SPENDERS, TRANSACTIONS, everything
 
@@ -51,7 +51,7 @@ STEPS: list[Step] = [
     ("append_decisions", ([decision(BLOCKS[2], NODE, 1), decision(BLOCKS[5], NODE, 2, verdict=False)],), {}),
     ("settle", (settled(2),), {}),
     ("settle", (settled(5),), {}),
-    ("drop_backlog", (), {"ids": [TRANSACTIONS[0].id], "hashes": [TRANSACTIONS[3].hash]}),
+    ("drop_backlog", (), {"ids": [TRANSACTIONS[0].id], "texts": [ref(TRANSACTIONS[3])]}),
     ("reject", ([rejection(TRANSACTIONS[4], NODE), rejection(TRANSACTIONS[5], NODE)],), {}),
     ("swap_register", ("x", None, "one"), {}),
     ("swap_register", ("y", None, "one"), {}),

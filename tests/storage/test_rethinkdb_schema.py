@@ -16,9 +16,9 @@ from bigchaindb.storage import rethinkdb_schema
 from bigchaindb.storage.rethinkdb import RethinkStorage
 from bigchaindb.storage.rethinkdb_driver import Server, r
 from bigchaindb.storage.rethinkdb_pool import Pool
-from bigchaindb.storage.rethinkdb_schema import TABLES, Opened, open_ledger, spread
+from bigchaindb.storage.rethinkdb_schema import FORMAT_VERSION, TABLES, Opened, open_ledger, spread
 from tests.rethink import own_server
-from tests.storage.make import stored, transaction
+from tests.storage.make import ref, stored, transaction
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -73,7 +73,7 @@ def test_a_ledger_is_made_once_found_again_and_gone_when_dropped(new_ledger: Ser
     with closing(RethinkStorage(new_ledger, create=True)) as storage:
         storage.append_backlog([transaction("a")], 1.0)
     with closing(RethinkStorage(new_ledger, create=True)) as storage:
-        assert storage.contents([transaction("a").hash]) == {transaction("a").hash: stored(transaction("a"))}
+        assert storage.contents([ref(transaction("a"))]) == {transaction("a").hash: stored(transaction("a"))}
     RethinkStorage(new_ledger, create=False).drop()
     assert new_ledger.name not in admin(new_ledger, r.db_list())
     with pytest.raises(StorageMismatch, match="is not there"):
@@ -175,14 +175,14 @@ def test_somebody_elses_tables_are_left_alone(new_ledger: Server) -> None:
     assert admin(new_ledger, r.table_list()) == ["bigchain"]
 
 
-@pytest.mark.parametrize("version", [0, 3, "4", None])
+@pytest.mark.parametrize("version", [0, FORMAT_VERSION - 1, str(FORMAT_VERSION), None])
 def test_a_ledger_of_another_format_is_left_alone(ledger: Server, version: object) -> None:
     mark = r.table("registers").get("format")
     admin(ledger, mark.update({"version": version}))
     try:
-        assert f"the ledger has format {version!r}; this release knows 4" in refused(ledger)
+        assert f"the ledger has format {version!r}; this release knows {FORMAT_VERSION}" in refused(ledger)
     finally:
-        admin(ledger, mark.update({"version": 4}))
+        admin(ledger, mark.update({"version": FORMAT_VERSION}))
 
 
 def test_a_ledger_of_another_format_is_not_completed(ledger: Server) -> None:
@@ -190,10 +190,10 @@ def test_a_ledger_of_another_format_is_not_completed(ledger: Server) -> None:
     admin(ledger, mark.update({"version": 2}))
     admin(ledger, r.table_drop("holdings"))
     try:
-        assert "the ledger has format 2; this release knows 4" in refused(ledger)
+        assert f"the ledger has format 2; this release knows {FORMAT_VERSION}" in refused(ledger)
         assert "holdings" not in admin(ledger, r.table_list())
     finally:
-        admin(ledger, mark.update({"version": 4}))
+        admin(ledger, mark.update({"version": FORMAT_VERSION}))
         open_(ledger, create=True)
 
 
@@ -248,7 +248,7 @@ def test_every_table_is_divided_and_keeps_what_is_in_it(new_ledger: Server) -> N
         assert shape(new_ledger) == {(3, 1)}
         spread(new_ledger, replicas=1)
         assert shape(new_ledger) == {(3, 1)}
-        assert storage.contents([each.hash for each in many]) == {each.hash: stored(each) for each in many}
+        assert storage.contents([ref(each) for each in many]) == {each.hash: stored(each) for each in many}
         assert [entry.transaction for entry in storage.backlog(None, 200)] == [stored(each) for each in many]
 
 

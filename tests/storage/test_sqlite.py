@@ -18,9 +18,9 @@ import pytest
 from bigchaindb.exceptions import InvalidValue, StorageError, StorageUnavailable
 from bigchaindb.model.reference import OutputRef
 from bigchaindb.storage import sqlite_file
-from bigchaindb.storage.records import NewTransaction
+from bigchaindb.storage.records import NewTransaction, TextRef
 from bigchaindb.storage.sqlite import SqliteStorage
-from tests.storage.make import ALICE, block, digest, effects, output, sighting, stored, transaction, vote
+from tests.storage.make import ALICE, block, digest, effects, output, ref, sighting, stored, transaction, vote
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -141,7 +141,7 @@ def test_what_was_read_in_a_batch_that_was_undone_is_forgotten(storage: SqliteSt
         with storage.batch():
             storage.append_backlog([transaction("a")], 1.0)
             assert digest("a") in storage.transactions([digest("a")])
-            assert storage.contents([transaction("a").hash])
+            assert storage.contents([ref(transaction("a"))])
             assert storage.backlog(None, 10)
             raise ZeroDivisionError
 
@@ -149,7 +149,7 @@ def test_what_was_read_in_a_batch_that_was_undone_is_forgotten(storage: SqliteSt
         fail()
     storage.append_backlog([transaction("b")], 1.0)
     assert storage.transactions([digest("a")]) == {}
-    assert storage.contents([transaction("a").hash]) == {}
+    assert storage.contents([ref(transaction("a"))]) == {}
     assert storage.transactions([digest("b")]) == {digest("b"): [stored(transaction("b"))]}
 
 
@@ -238,14 +238,14 @@ def test_names_that_share_a_key_are_told_apart(storage: SqliteStorage, other: Sq
         assert reader.backlog_size() == 4
         for each in (*made, look_alike("five")):
             known = each in made
-            assert reader.contents([each.hash]) == ({each.hash: stored(each)} if known else {})
+            assert reader.contents([ref(each)]) == ({each.hash: stored(each)} if known else {})
             assert reader.transactions([each.id]) == ({each.id: [stored(each)]} if known else {})
             assert reader.spenders(each.spends) == ({each.spends[0]: [each.id]} if known else {})
             carriers = reader.with_payload_hash(f"{'a' * 20}{each.text} payload", None, 9)
             assert [id_ for _, id_ in carriers] == [each.id] * known
             holdings = reader.outputs_of(f"{'a' * 20}{each.text} owner", spent=None, after=None, limit=9)
             assert [row.ref.txid for row in holdings] == [each.id] * known
-    storage.drop_backlog(ids=[made[0].id], hashes=[made[1].hash])
+    storage.drop_backlog(ids=[made[0].id], texts=[ref(made[1])])
     assert [entry.transaction.text for entry in other.backlog(None, 10)] == names[2:]
 
 
@@ -253,7 +253,7 @@ def test_a_hash_that_somebody_names_as_an_id_shuts_no_text_out(storage: SqliteSt
     honest = transaction("honest")
     storage.append_backlog([transaction("junk", spends=[OutputRef(honest.hash, 0)])], 1.0)
     storage.append_backlog([honest], 1.0)
-    assert storage.contents([honest.hash]) == {honest.hash: stored(honest)}
+    assert storage.contents([ref(honest)]) == {honest.hash: stored(honest)}
 
 
 def test_more_names_than_are_remembered_are_found_all_the_same(
@@ -287,7 +287,7 @@ def test_what_no_ledger_can_hold_may_be_asked_for(storage: SqliteStorage) -> Non
     storage.append_backlog([transaction("a")], 1.0)
     for odd in ("", " ", "\ud800", "\x00", "é" * 100, "0x10", "_", "9" * 100):
         assert storage.transactions([odd]) == {}
-        assert storage.contents([odd]) == {}
+        assert storage.contents([TextRef(odd, odd)]) == {}
         assert storage.waiting([odd]) == {}
         assert storage.spenders([OutputRef(odd, 0)]) == {}
         assert storage.outputs_of(odd, spent=None, after=None, limit=9) == []

@@ -18,7 +18,19 @@ from bigchaindb.exceptions import BigchainDBError, StorageError, StorageMismatch
 from bigchaindb.storage import sqlite_file, sqlite_opening
 from bigchaindb.storage import sqlite_sql as sql
 from bigchaindb.storage.sqlite import SqliteStorage
-from tests.storage.make import ALICE, BOB, block, decision, digest, effects, output, rejection, sighting, transaction
+from tests.storage.make import (
+    ALICE,
+    BOB,
+    block,
+    decision,
+    digest,
+    effects,
+    output,
+    ref,
+    rejection,
+    sighting,
+    transaction,
+)
 from tests.storage.make import vote as make_vote
 from tests.storage.test_contract_life import EVERY_CALL
 
@@ -318,10 +330,10 @@ def test_what_is_gone_is_found_when_it_is_needed(ledger: Path, statement: str, c
 def calls(storage: SqliteStorage) -> list[Callable[[], object]]:
     """Calls that read and write every table."""
     ids = [digest(str(each)) for each in range(MANY)]
-    hashes = [transaction(str(each)).hash for each in range(MANY)]
+    texts = [ref(transaction(str(each))) for each in range(MANY)]
     harmless = [name for name in EVERY_CALL if name not in {"drop", "batch"}]
     return [
-        lambda: storage.contents(hashes),
+        lambda: storage.contents(texts),
         lambda: storage.waiting(ids),
         lambda: storage.transactions(ids),
         lambda: storage.standings("node", ids),
@@ -331,7 +343,7 @@ def calls(storage: SqliteStorage) -> list[Callable[[], object]]:
         lambda: storage.append_decisions([decision(block("A"), "node", 1), decision(block("B"), "node", 2)]),
         *[lambda name=name: EVERY_CALL[name](storage) for name in harmless],
         lambda: fill(storage),
-        lambda: storage.drop_backlog(ids=ids, hashes=hashes),
+        lambda: storage.drop_backlog(ids=ids, texts=texts),
     ]
 
 

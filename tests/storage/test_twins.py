@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from bigchaindb.storage.memory import MemoryStorage
 from bigchaindb.storage.records import Effects, Lineage, NewOutput
 from bigchaindb.storage.sqlite import SqliteStorage
-from tests.storage.make import block, decision, digest, output, rejection, sighting, transaction, vote
+from tests.storage.make import block, decision, digest, output, ref, rejection, sighting, transaction, vote
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,7 +80,7 @@ STEPS = st.lists(
     st.one_of(
         step("append_backlog", some_transactions, some_time),
         step("drop_backlog", ids=some_ids),
-        step("drop_backlog", hashes=st.lists(st.sampled_from([each.hash for each in TRANSACTIONS]), max_size=2)),
+        step("drop_backlog", texts=st.lists(st.sampled_from([ref(each) for each in TRANSACTIONS]), max_size=2)),
         step("create_genesis", some_block, st.sampled_from(TRANSACTIONS), st.sampled_from([None, digest("p")])),
         step("write_block", some_block),
         step("sight", some_node, some_sightings),
@@ -135,7 +135,7 @@ def everything(storage: Storage) -> dict[str, Any]:
         "backlog": [(entry.received_at, entry.transaction) for entry in listed],
         "backlog_size": storage.backlog_size(),
         "waiting": storage.waiting(ids),
-        "contents": storage.contents([each.hash for each in TRANSACTIONS]),
+        "contents": storage.contents([ref(each) for each in TRANSACTIONS]),
         "transactions": storage.transactions(ids),
         "spenders": {ref: sorted(found) for ref, found in storage.spenders(OUTPUTS).items()},
         "with_payload_hash": [id_ for _, id_ in with_payload],

@@ -13,7 +13,7 @@ from bigchaindb.model.decision import Decision
 from bigchaindb.model.transaction import Transaction
 from bigchaindb.model.vote import Vote
 from bigchaindb.node.node import stored_block
-from bigchaindb.storage.records import NewTransaction, VoteRow
+from bigchaindb.storage.records import NewTransaction, TextRef, VoteRow
 from tests.consensus.views import garbled
 from tests.ledgers import Ledger, key
 from tests.web.api import Api, problem
@@ -142,7 +142,7 @@ def put(api: Api, transaction: Transaction) -> str:
         [transaction], ledger=node.ledger, voters=node.federation, timestamp=node.block_time(), key=node.key
     )
     node.storage.append_backlog([NewTransaction(transaction.hash, transaction.id, transaction.text)], 0.0)
-    node.storage.drop_backlog(hashes=[transaction.hash])
+    node.storage.drop_backlog(texts=[TextRef(transaction.hash, transaction.id)])
     node.storage.write_block(stored_block(block, [transaction.id]))
     return block.id
 

@@ -16,7 +16,7 @@ from bigchaindb.exceptions import StorageUnavailable
 from bigchaindb.model.building import create_transaction, sign_transaction
 from bigchaindb.model.reference import OutputRef
 from bigchaindb.model.transaction import Transaction, transaction_id
-from bigchaindb.storage.records import NewTransaction
+from bigchaindb.storage.records import NewTransaction, TextRef
 from bigchaindb.storage.sqlite import SqliteStorage
 from bigchaindb.web import intake, waiting
 from tests.acceptance.machine import until
@@ -282,7 +282,7 @@ def test_what_takes_no_room_is_answered_while_the_backlog_is_full(small: Api) ->
     # Signed in another way it would wait beside itself.
     other = Transaction.from_dict(waiting[0])
     storage = small.ledger.node.storage
-    storage.drop_backlog(hashes=[other.hash])
+    storage.drop_backlog(texts=[TextRef(other.hash, other.id)])
     storage.append_backlog([NewTransaction("f" * 64, other.id, "signed otherwise")], 0.0)
     assert problem(small.post("transactions", waiting[0])) == (429, "backlog_full", None)
 
@@ -593,7 +593,7 @@ def test_what_was_stored_early_and_decided_late_is_behind_the_cursors(api: Api) 
     stored = Transaction.from_dict(early)
     storage = api.ledger.node.storage
     storage.append_backlog([NewTransaction(stored.hash, stored.id, stored.text)], 0.0)
-    storage.drop_backlog(hashes=[stored.hash])
+    storage.drop_backlog(texts=[TextRef(stored.hash, stored.id)])
     api.node.settle(*others)
     carrying = {"payload_hash": early["transaction"]["data"]["hash"]}
     page = api.get("transactions", **carrying, limit=1).json()

@@ -1,0 +1,162 @@
+"""Signed texts in RethinkDB.
+
+Texts that came together lie together, under the place of the first of them: a document of `transactions` is `{id: all
+digits of a place but the last, of: {last digit + name of the id: {name of the hash: [id, text, tag]}}}`.  A document
+for each, under its hash, would cost the server several times as much, and the more so the more there are.
+
+Invariants:
+
+- A text is found by hash and id, which is to say by the places of its id (`rethinkdb_postings`).
+- Under a hash there is one text; anything else is a stranger's, and gives way.
+- No document gets large: a text that would make it so lies in the next.
+"""
+
+from __future__ import annotations
+
+import base64
+from functools import partial
+from itertools import chain
+from typing import TYPE_CHECKING, Any, Final
+
+from bigchaindb.storage.grouping import grouped
+from bigchaindb.storage.records import StoredTransaction, TextRef
+from bigchaindb.storage.rethinkdb_driver import r
+from bigchaindb.storage.rethinkdb_names import name_of, named_by
+from bigchaindb.storage.rethinkdb_places import NEIGHBOURS, PER_MILLISECOND, neighbours
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from bigchaindb.storage.records import NewTransaction
+    from bigchaindb.storage.rethinkdb_postings import Postings
+    from bigchaindb.storage.rethinkdb_rows import Row
+    from bigchaindb.storage.rethinkdb_store import Store
+
+__all__ = ["Texts", "in_moments"]
+
+_TABLE: Final = "transactions"
+_SHARED_CHARACTERS: Final = 256 * 1024
+
+
+class Texts:
+    """The signed texts of one ledger."""
+
+    def __init__(self, store: Store, postings: Postings) -> None:
+        """Read and write with these."""
+        self._store = store
+        self._postings = postings
+
+    def keep(self, transactions: Sequence[NewTransaction], places: Sequence[int]) -> None:
+        """Store texts and their index, each at its place, also where they are stored elsewhere."""
+        shared: dict[str, dict[str, dict[str, list[str]]]] = {}
+        entries = []
+        for transaction, place in zip(transactions, places, strict=True):
+            key, digit = neighbours(place)
+            tag = base64.b64encode(transaction.tag).decode()
+            of_id = shared.setdefault(key, {}).setdefault(digit + name_of(transaction.id), {})
+            of_id[name_of(transaction.hash)] = [transaction.id, transaction.text, tag]
+            entries.append(self._postings.text(transaction.id, place))
+            entries += [self._postings.spender(output, transaction.id) for output in transaction.spends]
+        rows = [{"id": key, "of": of} for key, of in shared.items()]
+        is_new: list[bool] = []
+        write = partial(self._store.put, _TABLE, rows, _joined)
+        self._store.together(write, lambda: is_new.append(self._postings.add(entries)))
+        if is_new[0]:
+            self._postings.learn_new({t.id: place for t, place in zip(transactions, places, strict=True)})
+
+    def contents(self, texts: Iterable[TextRef]) -> dict[str, StoredTransaction]:
+        """See `Storage.contents`."""
+        wanted = dict.fromkeys(texts)
+        known = self._postings.places((ref.id for ref in wanted), news=False)
+        found = self._chosen(wanted, known, decides=False)
+        missing = [ref for ref in wanted if ref not in found]
+        if missing:
+            found |= self._chosen(missing, self._postings.places(ref.id for ref in missing), decides=True)
+        return {ref.hash: found[ref] for ref in wanted if ref in found}
+
+    def at_places(self, texts: Iterable[tuple[TextRef, int]]) -> dict[TextRef, StoredTransaction]:
+        """Return those of these texts that lie at the places that are told."""
+        wanted: dict[TextRef, None] = {}
+        places: dict[str, list[int]] = {}
+        for ref, place in texts:
+            wanted[ref] = None
+            places.setdefault(ref.id, []).append(place)
+        found = self._chosen(wanted, places, decides=False)
+        missing = [ref for ref in wanted if ref not in found]
+        return found | self._chosen(missing, places, decides=True) if missing else found
+
+    def of_ids(self, ids: Iterable[str]) -> dict[str, list[StoredTransaction]]:
+        """See `Storage.transactions`."""
+        found = self._at(self._postings.places(ids), decides=False)
+        # Of one that came more than once, the first.
+        texts = {TextRef(t.hash, t.id): (place, t) for place, t in found}
+        return grouped((t.id, t) for _, t in sorted(texts.values(), key=lambda pair: pair[0]))
+
+    def _chosen(
+        self, texts: Iterable[TextRef], places: Mapping[str, Sequence[int]], *, decides: bool
+    ) -> dict[TextRef, StoredTransaction]:
+        """Return those of these texts that lie at these places of their ids.
+
+        A text is its hash's and never changes, so any replica may have it; only that there is none must come from a
+        majority.
+        """
+        found = self._at({ref.id: places[ref.id] for ref in texts if ref.id in places}, decides=decides)
+        by_ref = {TextRef(t.hash, t.id): t for _, t in found}
+        return {ref: by_ref[ref] for ref in texts if ref in by_ref}
+
+    def _at(self, places: Mapping[str, Iterable[int]], *, decides: bool) -> list[tuple[int, StoredTransaction]]:
+        """Return the texts of these ids that lie at these places, each with its place, the latest first."""
+        parts: dict[str, dict[str, tuple[str, int]]] = {}
+        for id_, its in places.items():
+            name = name_of(id_)
+            for place in its:
+                key, digit = neighbours(place)
+                parts.setdefault(key, {})[digit + name] = id_, place
+        found = []
+        for row in self._store.find_parts(_TABLE, parts, decides=decides):
+            wanted = parts[row.text("id")]
+            for part, texts in chain.from_iterable(self._store.sound([row], lambda row: row.mapping("of").items())):
+                if part in wanted:
+                    id_, place = wanted[part]
+                    found += [(place, t) for t in self._read(row, texts) if t.id == id_]
+        return sorted(found, key=lambda pair: pair[0], reverse=True)
+
+    def _read(self, row: Row, texts: Any) -> Iterator[StoredTransaction]:
+        """Give what lies under an id at a place; what is none of ours keeps nobody from the others there."""
+        for name, fields in texts.items() if isinstance(texts, dict) else [("", texts)]:
+            try:
+                id_, text, tag = fields
+                yield StoredTransaction(
+                    named_by(name), _checked(id_), _checked(text), base64.b64decode(tag, validate=True)
+                )
+            except (TypeError, ValueError):
+                self._store.say_once(str(row.damaged("of")))
+
+
+def _checked(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError
+    return value
+
+
+def in_moments(transactions: Iterable[NewTransaction]) -> Iterator[list[tuple[int, NewTransaction]]]:
+    """Give those that may lie in one millisecond, each with how far from its beginning: no document gets large so."""
+    part: list[tuple[int, NewTransaction]] = []
+    offset = characters = 0
+    for transaction in transactions:
+        if offset % NEIGHBOURS and characters + len(transaction.text) > _SHARED_CHARACTERS:
+            offset += NEIGHBOURS - offset % NEIGHBOURS
+        if offset >= PER_MILLISECOND:
+            yield part
+            part, offset = [], 0
+        if offset % NEIGHBOURS == 0:
+            characters = 0
+        part.append((offset, transaction))
+        characters += len(transaction.text)
+        offset += 1
+    if part:
+        yield part
+
+
+def _joined(_: Any, standing: Any, new: Any) -> Any:
+    return r.branch(standing["of"].type_of().default(None).eq("OBJECT"), standing.merge(new), new)
