@@ -48,6 +48,7 @@ LISTED_DIGITS: Final = PLACE_DIGITS - 1
 _TABLE: Final = "outputs"
 _PLACE: Final = re.compile(rf"([0-9]{{{LISTED_DIGITS}}})([0-9])-.*", re.DOTALL)
 _MARKED: Final = 64
+_REMEMBERED: Final = 20_000
 # More often nothing can have been handed on.
 _MANY: Final = 10**12
 
@@ -91,20 +92,30 @@ class Outputs:
         """Read and write with these."""
         self._store = store
         self._postings = postings
+        self._known: dict[OutputRef, Output] = {}
 
     # --- in and out ------------------------------------------------------------------------------------------
 
-    def find(self, refs: Iterable[OutputRef], *, decides: bool = True) -> dict[OutputRef, Output]:
+    def find(self, refs: Iterable[OutputRef]) -> dict[OutputRef, Output]:
         """Return what stands of these outputs; what is not settled is left out."""
         wanted = dict.fromkeys(refs)
-        parts = self._parts(wanted, self._postings.addresses(ref.txid for ref in wanted))
-        found: dict[OutputRef, Output] = {}
-        for row in self._store.find_parts(_TABLE, parts, decides=decides):
+        found = {ref: output for ref in wanted if (output := self._known.get(ref))}
+        missing = [ref for ref in wanted if ref not in found]
+        parts = self._parts(missing, self._postings.addresses(ref.txid for ref in missing))
+        read: dict[OutputRef, Output] = {}
+        for row in self._store.find_parts(_TABLE, parts):
             of = parts[row.text("id")]
             for part, fields in chain.from_iterable(self._store.sound([row], lambda row: row.mapping("of").items())):
                 for output in self._read(of[part], fields) if part in of else ():
-                    found[output.ref] = output
-        return found
+                    read[output.ref] = output
+        self._learn(read)
+        return found | read
+
+    def _learn(self, outputs: Mapping[OutputRef, Output]) -> None:
+        # They never change, and what was made last is likely to be spent next.
+        if len(self._known) > _REMEMBERED:
+            self._known = {}
+        self._known.update(outputs)
 
     def add(self, outputs: Sequence[NewOutput], places: Sequence[int]) -> dict[OutputRef, Output]:
         """Store outputs, each with its place; return them as they stand, because another may have been first."""
@@ -119,11 +130,12 @@ class Outputs:
         ]
         if self._store.put(_TABLE, rows, _joined) < len(rows):
             return self.find(by_ref)
+        self._learn(by_ref)
         return by_ref
 
     def lineages(self, refs: Iterable[OutputRef]) -> dict[OutputRef, Lineage]:
         """See `Storage.lineages`."""
-        return {ref: output.lineage for ref, output in self.find(refs, decides=False).items()}
+        return {ref: output.lineage for ref, output in self.find(refs).items()}
 
     @staticmethod
     def _parts(refs: Iterable[OutputRef], addresses: Mapping[str, int]) -> dict[str, dict[str, OutputRef]]:
