@@ -4,14 +4,15 @@ A posting is a document `{"id": key, "of": [entries]}` whose key says what is lo
 means one write, and one wait for the disk, for all that a batch of transactions adds.
 
 The first place that is filed under an id is its **address**, for ever.  What else there is to say of a transaction lies
-under its address, beside what is said of those that came with it: its text, the blocks in which it stands, its outputs.
+under its address, beside what is said of those that came with it: the blocks in which it stands, its outputs, and who
+spends them.
 
 Invariants:
 
 - An entry is added once, at the end, by one atomic write; none is ever taken away.
 - What an entry names may not be stored yet, or never, where its writer was killed: it is passed over.
-- A random key costs a page of the disk for itself, so there is one per transaction, one per output that is spent, and
-  one per payload, each in a document so small that it lies in the page; all else is under keys in order.
+- A random key costs a page of the disk for itself, so there is one per transaction and one per payload, and all else
+  is under keys in order; what may be written to at any time is so small that it lies in the page.
 - Members share the database: an entry that was not written here is passed over, a document gives way.
 - A moment is not one writer's own, so what is filed under it names the transactions.
 """
@@ -19,6 +20,7 @@ Invariants:
 from __future__ import annotations
 
 import re
+from itertools import count
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from bigchaindb.storage import cursors
@@ -81,14 +83,20 @@ class Postings:
         """Return the address of each id that has one."""
         return {id_: places[0] for id_, places in self.places(ids, news=False).items()}
 
-    def make_addresses(self, ids: Iterable[str]) -> dict[str, int]:
-        """Return the address of each id; one that had none has one then."""
+    def make_addresses(self, ids: Iterable[str], texts: Mapping[str, int] | None = None) -> dict[str, int]:
+        """Return the address of each id; one that had none has one then.
+
+        Args:
+            ids: of transactions.
+            texts: the places of texts that are about to be stored, which may become addresses.
+        """
         wanted = list(dict.fromkeys(ids))
         found = self.addresses(wanted)
         missing = [id_ for id_ in wanted if id_ not in found]
         if missing:
-            first = self._store.places(len(missing))
-            self.add(self.text(id_, first + i) for i, id_ in enumerate(missing))
+            free = count(self._store.places(len(missing)))
+            places = texts or {}
+            self.add(self.text(id_, places[id_] if id_ in places else next(free)) for id_ in missing)
             found |= self.addresses(missing)
         return found
 
@@ -141,13 +149,27 @@ class Postings:
     # --- the transactions that spend an output ---------------------------------------------------------------
 
     @staticmethod
-    def spender(output: OutputRef, id_: str) -> tuple[str, str]:
-        """Return the entry of a transaction that spends an output."""
-        return f"{_SPENDERS}{name_of(output.txid)}/{output.cid}", id_
+    def spender(output: OutputRef, address: int, id_: str) -> tuple[str, str]:
+        """Return the entry of a transaction that spends an output of one with that address."""
+        return f"{_SPENDERS}{placed(address)}/{output.cid}", f"{name_of(output.txid)}:{name_of(id_)}"
 
     def spenders(self, outputs: Iterable[OutputRef]) -> dict[OutputRef, list[str]]:
         """Return the ids of those that spend each output, oldest first."""
-        return self._find(_SPENDERS, {f"{name_of(output.txid)}/{output.cid}": output for output in outputs})
+        wanted = dict.fromkeys(outputs)
+        addresses = self.addresses(output.txid for output in wanted)
+        # Two that came in one millisecond may have one address.
+        at: dict[str, dict[str, OutputRef]] = {}
+        for output in wanted:
+            if output.txid in addresses:
+                key = f"{placed(addresses[output.txid])}/{output.cid}"
+                at.setdefault(key, {})[name_of(output.txid)] = output
+        found: dict[OutputRef, list[str]] = {}
+        for key, entries in self._find(_SPENDERS, {key: key for key in at}).items():
+            for entry in entries:
+                name, _, spender = entry.rpartition(":")
+                if name in at[key]:
+                    found.setdefault(at[key][name], []).append(named_by(spender))
+        return found
 
     # --- the valid transactions with a payload ---------------------------------------------------------------
 

@@ -48,6 +48,11 @@ class Texts:
 
     def keep(self, transactions: Sequence[NewTransaction], places: Sequence[int]) -> None:
         """Store texts and their index, each at its place, also where they are stored elsewhere."""
+        at: dict[str, int] = {}
+        for transaction, place in zip(transactions, places, strict=True):
+            at.setdefault(transaction.id, place)
+        spent = {output.txid for transaction in transactions for output in transaction.spends}
+        addresses = self._postings.make_addresses(spent, at)
         shared: dict[str, dict[str, dict[str, list[str]]]] = {}
         entries = []
         for transaction, place in zip(transactions, places, strict=True):
@@ -56,13 +61,14 @@ class Texts:
             of_id = shared.setdefault(key, {}).setdefault(digit + name_of(transaction.id), {})
             of_id[name_of(transaction.hash)] = [transaction.id, transaction.text, tag]
             entries.append(self._postings.text(transaction.id, place))
-            entries += [self._postings.spender(output, transaction.id) for output in transaction.spends]
+            spends = transaction.spends
+            entries += [self._postings.spender(output, addresses[output.txid], transaction.id) for output in spends]
         rows = [{"id": key, "of": of} for key, of in shared.items()]
         is_new: list[bool] = []
         write = partial(self._store.put, _TABLE, rows, _joined)
         self._store.together(write, lambda: is_new.append(self._postings.add(entries)))
         if is_new[0]:
-            self._postings.learn_new({t.id: place for t, place in zip(transactions, places, strict=True)})
+            self._postings.learn_new(at)
 
     def contents(self, texts: Iterable[TextRef]) -> dict[str, StoredTransaction]:
         """See `Storage.contents`."""

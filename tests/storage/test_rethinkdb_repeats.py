@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 NODE = "node"
 # More than any verb has writes.
-MOST_WRITES = 7
+MOST_WRITES = 10
 
 
 def settled(count: int) -> Effects:
