@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Conflict", "Store", "keep", "may_be_key", "rounds"]
 
-_CHUNK: Final = 1_000
+# All that a full block adds to the index goes in one.
+_CHUNK: Final = 2_000
 # Of documents that hold something of several.
 _SHARED_CHUNK: Final = 100
 _PICKED: Final = 3
