@@ -143,13 +143,15 @@ class Noting:
     def _is_whole(self, stored: StoredBlock) -> bool:
         """Tell whether a block is by a member, for this electorate, and all it holds is here and rightly indexed."""
         block = self.acceptable(stored)
-        contents = self.load(block, stored) if block else None
-        if block is None or contents is None:
+        if block is None:
             return False
         # Whoever stored it said what to index, and rivals are found through that; of what is malformed, nothing is.
+        contents = self.load(block, stored) if stored.transactions == block.transactions else []
+        if contents is None:
+            return False
         indexed = zip(contents, stored.transaction_ids, strict=False)
         is_true = all(isinstance(t, TransactionError) or t.id == txid for t, txid in indexed)
-        if is_true and stored.transactions == block.transactions and len(stored.transaction_ids) == len(contents):
+        if is_true and len(stored.transaction_ids) == len(contents) > 0:
             if len(self._noted) < _MAX_NOTED:
                 self._noted[stored.key] = Noted(block, stored, contents)
             return True

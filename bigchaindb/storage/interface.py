@@ -119,7 +119,7 @@ class Storage(ABC):
 
     @abstractmethod
     def contents(self, texts: Sequence[TextRef]) -> dict[str, StoredTransaction]:
-        """Return these texts by their hashes; what is not stored is left out, and may be where its id is another."""
+        """Return these texts by their hashes; what is not stored, or is stored under another id, is left out."""
 
     @abstractmethod
     def transactions(self, ids: Sequence[str]) -> dict[str, list[StoredTransaction]]:

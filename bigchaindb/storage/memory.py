@@ -215,7 +215,7 @@ class MemoryStorage(Storage):
         """See `Storage.drop_backlog`."""
         with self._writing() as contents:
             of_ids = [text.hash for id_ in ids for text in contents.texts.get(id_, ())]
-            for hash_ in (*of_ids, *(ref.hash for ref in texts)):
+            for hash_ in (*of_ids, *_found(contents, texts)):
                 contents.backlog.pop(hash_, None)
 
     def backlog_size(self) -> int:
@@ -228,7 +228,7 @@ class MemoryStorage(Storage):
     def contents(self, texts: Sequence[TextRef]) -> dict[str, StoredTransaction]:
         """See `Storage.contents`."""
         with self._reading() as contents:
-            return {ref.hash: contents.transactions[ref.hash] for ref in texts if ref.hash in contents.transactions}
+            return _found(contents, texts)
 
     def transactions(self, ids: Sequence[str]) -> dict[str, list[StoredTransaction]]:
         """See `Storage.transactions`."""
@@ -473,6 +473,11 @@ class MemoryStorage(Storage):
             else:
                 contents.registers[name] = new
             return True
+
+
+def _found(contents: _Contents, texts: Iterable[TextRef]) -> dict[str, StoredTransaction]:
+    found = ((ref, contents.transactions.get(ref.hash)) for ref in texts)
+    return {ref.hash: stored for ref, stored in found if stored and stored.id == ref.id}
 
 
 def _keep(contents: _Contents, transaction: NewTransaction) -> StoredTransaction:

@@ -27,6 +27,7 @@ from bigchaindb.storage.records import BacklogEntry, TextRef
 from bigchaindb.storage.rethinkdb_driver import r
 from bigchaindb.storage.rethinkdb_names import name_of, named_by
 from bigchaindb.storage.rethinkdb_places import MOMENT, NTH_DIGITS, PER_MILLISECOND, end_of, moment, nth
+from bigchaindb.storage.rethinkdb_store import is_a
 from bigchaindb.storage.rethinkdb_texts import in_moments
 
 if TYPE_CHECKING:
@@ -146,7 +147,9 @@ class Backlog:
         """
         self._store.check_open()
         if self._size is None or time.monotonic() >= self._size[1]:
-            counts = r.table("backlog").map(lambda row: r.branch(_is_list(row), row["waiting"].count(), 0))
+            counts = r.table("backlog").map(
+                lambda row: r.branch(is_a(row["waiting"], "ARRAY"), row["waiting"].count(), 0)
+            )
             began = time.monotonic()
             size, documents = self._store.read(
                 counts.limit(_COUNTED_DOCUMENTS).coerce_to("array").do(lambda some: [some.sum(), some.count()]),
@@ -237,13 +240,13 @@ def _is_number(text: str) -> bool:
 
 
 def _joined(_: Any, standing: Any, new: Any) -> Any:
-    return r.branch(_is_list(standing), standing.merge({"waiting": standing["waiting"].set_union(new["waiting"])}), new)
-
-
-def _is_list(row: Any) -> Any:
-    return row["waiting"].type_of().default(None).eq("ARRAY")
+    return r.branch(
+        is_a(standing["waiting"], "ARRAY"),
+        standing.merge({"waiting": standing["waiting"].set_union(new["waiting"])}),
+        new,
+    )
 
 
 def _without(row: Any, gone: Any) -> Any:
     left = row["waiting"].set_difference(gone)
-    return r.branch(_is_list(row), r.branch(left.is_empty(), None, row.merge({"waiting": left})), row)
+    return r.branch(is_a(row["waiting"], "ARRAY"), r.branch(left.is_empty(), None, row.merge({"waiting": left})), row)

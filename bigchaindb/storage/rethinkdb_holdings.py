@@ -16,7 +16,7 @@ Invariants:
 from __future__ import annotations
 
 import re
-from itertools import chain, count, islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Final
 
 from bigchaindb.model.reference import OutputRef
@@ -25,7 +25,7 @@ from bigchaindb.storage.rethinkdb_driver import r
 from bigchaindb.storage.rethinkdb_names import name_of, named_by
 from bigchaindb.storage.rethinkdb_outputs import GONE, LISTED_DIGITS, NOBODY, UNSPENT, named_place
 from bigchaindb.storage.rethinkdb_places import PLACE_DIGITS, named, placed
-from bigchaindb.storage.rethinkdb_store import may_be_key
+from bigchaindb.storage.rethinkdb_store import is_a, may_be_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -64,18 +64,17 @@ class Holdings:
         new: dict[OutputRef, NewOutput] = {}
         for output in effects.outputs:
             new.setdefault(output.ref, output)
-        places = dict(zip(new, count(self._store.places(len(new))), strict=False))
         gone: dict[OutputRef, str] = {}
         for ref, spender in effects.spent:
             gone.setdefault(ref, spender)
         # Every node does this for every block, and a look costs a tenth of a write.
         makers = {OutputRef(spender, 0) for spender in gone.values()}
         known = self._outputs.find([*new, *gone, *makers])
-        missing = [ref for ref in places if ref not in known]
+        missing = [output for ref, output in new.items() if ref not in known]
         added: dict[OutputRef, Output] = {}
 
         def add() -> None:
-            added.update(self._outputs.add([new[ref] for ref in missing], [places[ref] for ref in missing]))
+            added.update(self._outputs.add(missing))
             self._list(added.values(), gone, {})
 
         self._store.together(add, lambda: self._list(known.values(), gone, self._lists(known.values())))
@@ -200,15 +199,13 @@ def _list_documents(lists: Mapping[str, Mapping[str, object]]) -> list[dict[str,
     return [{"id": key, "of": entries} for key, entries in lists.items()]
 
 
-def _is_list(row: Any) -> Any:
-    return row["of"].type_of().default(None).eq("OBJECT")
-
-
 def _joined(_: Any, standing: Any, new: Any) -> Any:
     # Of two spenders the first stays.
-    return r.branch(_is_list(standing), new.merge(standing), new)
+    return r.branch(is_a(standing["of"], "OBJECT"), new.merge(standing), new)
 
 
 def _without(row: Any, gone: Any) -> Any:
     left = row["of"].without(r.args(gone))
-    return r.branch(_is_list(row), r.branch(left.keys().is_empty(), None, row.merge({"of": r.literal(left)})), row)
+    return r.branch(
+        is_a(row["of"], "OBJECT"), r.branch(left.keys().is_empty(), None, row.merge({"of": r.literal(left)})), row
+    )

@@ -31,10 +31,12 @@ def name_of(text: str) -> str:
 
 @lru_cache(_REMEMBERED)
 def named_by(name: str) -> str:
-    """Return what has this name; for what is no name, something that no ledger holds."""
+    """Return what has this name; for what is no name, something that no key can hold."""
     if name.startswith(_OTHER):
         return name.removeprefix(_OTHER)
     try:
-        return urlsafe_b64decode(name + "=").hex()
+        text = urlsafe_b64decode(name + "=").hex()
     except ValueError:
-        return name
+        text = ""
+    # Decoding passes over much that is no part of a name.
+    return text if name_of(text) == name else "\0" + name

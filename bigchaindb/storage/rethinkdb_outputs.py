@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 from bigchaindb.model.reference import OutputRef
@@ -27,7 +26,7 @@ from bigchaindb.storage.rethinkdb_names import name_of, named_by
 from bigchaindb.storage.rethinkdb_places import PLACE, PLACE_DIGITS, named, neighbours
 from bigchaindb.storage.rethinkdb_postings import PLACES
 from bigchaindb.storage.rethinkdb_rows import Row
-from bigchaindb.storage.rethinkdb_store import may_be_key
+from bigchaindb.storage.rethinkdb_store import is_a, may_be_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -103,11 +102,9 @@ class Outputs:
         missing = [ref for ref in wanted if ref not in found]
         parts = self._parts(missing, self._postings.addresses(ref.txid for ref in missing))
         read: dict[OutputRef, Output] = {}
-        for row in self._store.find_parts(_TABLE, parts):
-            of = parts[row.text("id")]
-            for part, fields in chain.from_iterable(self._store.sound([row], lambda row: row.mapping("of").items())):
-                for output in self._read(of[part], fields) if part in of else ():
-                    read[output.ref] = output
+        for key, part, fields in self._store.find_parts(_TABLE, parts):
+            ref = parts[key][part]
+            read.update((ref, output) for output in self._read(ref, fields))
         self._learn(read)
         return found | read
 
@@ -117,14 +114,16 @@ class Outputs:
             self._known = {}
         self._known.update(outputs)
 
-    def add(self, outputs: Sequence[NewOutput], places: Sequence[int]) -> dict[OutputRef, Output]:
-        """Store outputs, each with its place; return them as they stand, because another may have been first."""
-        new = [
-            Output(new.ref, tuple(dict.fromkeys(new.owners)), named_place(place, new.ref), new.lineage)
-            for new, place in zip(outputs, places, strict=True)
-        ]
-        by_ref = {output.ref: output for output in reversed(new)}
-        parts = self._parts(by_ref, self._postings.make_addresses(ref.txid for ref in by_ref))
+    def add(self, outputs: Sequence[NewOutput]) -> dict[OutputRef, Output]:
+        """Store outputs, each once; return them as they stand, because another may have been first."""
+        addresses = self._postings.make_addresses(new.ref.txid for new in outputs)
+        # As late as may be: whoever follows a list waits until nothing can be filed before a place any more.
+        first = self._store.places(len(outputs))
+        by_ref = {
+            new.ref: Output(new.ref, tuple(dict.fromkeys(new.owners)), named_place(place, new.ref), new.lineage)
+            for place, new in enumerate(outputs, start=first)
+        }
+        parts = self._parts(by_ref, addresses)
         rows = [
             {"id": key, "of": {part: _fields(by_ref[ref]) for part, ref in refs.items()}} for key, refs in parts.items()
         ]
@@ -243,9 +242,9 @@ def _in_line(row: Row) -> tuple[int, OutputRef, str | None]:
 
 
 def _joined(_: Any, standing: Any, new: Any) -> Any:
-    # Of what two say of an output the first stays.
-    is_shared = standing["of"].type_of().default(None).eq("OBJECT")
-    return r.branch(is_shared, new.merge(standing), new)
+    # Of what two say of an output the first stays, whole.
+    missing = new["of"].without(r.args(standing["of"].keys()))
+    return r.branch(is_a(standing["of"], "OBJECT"), standing.merge({"of": missing}), new)
 
 
 # --- in the server ---------------------------------------------------------------------------------------
@@ -253,13 +252,16 @@ def _joined(_: Any, standing: Any, new: Any) -> Any:
 
 def _of_transaction(name: Any) -> Any:
     """Return the outputs of the transaction that has a name, each with that and its cid."""
-    posting = r.table("postings").get(r.expr(PLACES) + name)["of"].default([])
-    addresses = posting.filter(lambda entry: entry.match(f"^{PLACE}$")).limit(1)
+    posting = r.table("postings").get(r.expr(PLACES) + name)["of"].default(None)
+    places = r.branch(is_a(posting, "ARRAY"), posting, [])
+    addresses = places.filter(lambda entry: is_a(entry, "STRING").and_(entry.match(f"^{PLACE}$"))).limit(1)
 
     def at(address: Any) -> Any:
-        shared = r.table(_TABLE).get(address.slice(0, LISTED_DIGITS))["of"].default({}).coerce_to("array")
-        mine = shared.filter(lambda pair: pair[0].split("/")[0].eq(address.slice(LISTED_DIGITS) + name))
-        return mine.map(lambda pair: pair[1].merge({"name": name, "cid": pair[0].split("/")[1]}))
+        of = r.table(_TABLE).get(address.slice(0, LISTED_DIGITS))["of"].default(None)
+        shared = r.branch(is_a(of, "OBJECT"), of.coerce_to("array"), [])
+        mine = address.slice(LISTED_DIGITS) + name + "/"
+        found = shared.filter(lambda pair: pair[0].split("/")[0].add("/").eq(mine).and_(is_a(pair[1], "OBJECT")))
+        return found.map(lambda pair: pair[1].merge({"name": name, "cid": pair[0].split("/")[1]}))
 
     return addresses.concat_map(at)
 

@@ -11,9 +11,13 @@ Invariants:
 
 - An entry is added once, at the end, by one atomic write; none is ever taken away.
 - What an entry names may not be stored yet, or never, where its writer was killed: it is passed over.
-- A random key costs a page of the disk for itself, so there is one per transaction and one per payload, and all else
-  is under keys in order; what may be written to at any time is so small that it lies in the page.
-- Members share the database: an entry that was not written here is passed over, a document gives way.
+- A random key costs a page of the disk for itself, so there is one per transaction and one per payload, and one for
+  many steps of an asset; all else is under keys in order.  What is written to at any time, a place or a spender, is so
+  small that it lies in the page.
+- Members share the database: an entry that was not written here is passed over, a document gives way.  Whoever alters
+  the places of an id hides what lies under its address, as if that were deleted.  So a process goes by places that it
+  remembers only to find what is checked, or never changes; who spends an output, and in which blocks a transaction
+  stands, it finds where anybody would.
 - A moment is not one writer's own, so what is filed under it names the transactions.
 """
 
@@ -23,11 +27,12 @@ import re
 from itertools import count
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from bigchaindb.exceptions import StorageMismatch
 from bigchaindb.storage import cursors
 from bigchaindb.storage.rethinkdb_driver import r
 from bigchaindb.storage.rethinkdb_names import name_of, named_by
 from bigchaindb.storage.rethinkdb_places import PLACE, moment, named, placed
-from bigchaindb.storage.rethinkdb_store import may_be_key
+from bigchaindb.storage.rethinkdb_store import is_a, may_be_key
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Mapping
@@ -61,8 +66,8 @@ class Postings:
     # --- the places of a transaction id: those of its texts, as a rule ---------------------------------------
 
     @staticmethod
-    def text(id_: str, place: int) -> tuple[str, str]:
-        """Return the entry of a signed text."""
+    def place(id_: str, place: int) -> tuple[str, str]:
+        """Return the entry of a place."""
         return PLACES + name_of(id_), placed(place)
 
     def places(self, ids: Iterable[str], *, news: bool = True) -> dict[str, tuple[int, ...]]:
@@ -79,9 +84,9 @@ class Postings:
         self._learn(read)
         return {**known, **read}
 
-    def addresses(self, ids: Iterable[str]) -> dict[str, int]:
-        """Return the address of each id that has one."""
-        return {id_: places[0] for id_, places in self.places(ids, news=False).items()}
+    def addresses(self, ids: Iterable[str], *, news: bool = False) -> dict[str, int]:
+        """Return the address of each id that has one; for `news` see `places`."""
+        return {id_: places[0] for id_, places in self.places(ids, news=news).items()}
 
     def make_addresses(self, ids: Iterable[str], texts: Mapping[str, int] | None = None) -> dict[str, int]:
         """Return the address of each id; one that had none has one then.
@@ -94,10 +99,14 @@ class Postings:
         found = self.addresses(wanted)
         missing = [id_ for id_ in wanted if id_ not in found]
         if missing:
-            free = count(self._store.places(len(missing)))
-            places = texts or {}
-            self.add(self.text(id_, places[id_] if id_ in places else next(free)) for id_ in missing)
+            places = dict(texts or {})
+            strangers = [id_ for id_ in missing if id_ not in places]
+            if strangers:
+                places.update(zip(strangers, count(self._store.places(len(strangers))), strict=False))
+            self.add(self.place(id_, places[id_]) for id_ in missing)
             found |= self.addresses(missing)
+            if len(found) < len(wanted):
+                raise StorageMismatch(f"{self._store.server}: the ledger is damaged: what was just posted is gone")
         return found
 
     def learn_new(self, places: Mapping[str, int]) -> None:
@@ -131,7 +140,7 @@ class Postings:
 
     def standings(self, ids: Iterable[str]) -> dict[str, list[tuple[str, str]]]:
         """Return the (block key, hash of the text) of each id that has any."""
-        at = {id_: moment(address) for id_, address in self.addresses(ids).items()}
+        at = {id_: moment(address) for id_, address in self.addresses(ids, news=True).items()}
         wanted: dict[str, dict[str, str]] = {}
         for id_, moment_ in at.items():
             wanted.setdefault(moment_, {})[name_of(id_)] = id_
@@ -156,7 +165,7 @@ class Postings:
     def spenders(self, outputs: Iterable[OutputRef]) -> dict[OutputRef, list[str]]:
         """Return the ids of those that spend each output, oldest first."""
         wanted = dict.fromkeys(outputs)
-        addresses = self.addresses(output.txid for output in wanted)
+        addresses = self.addresses((output.txid for output in wanted), news=True)
         # Two that came in one millisecond may have one address.
         at: dict[str, dict[str, OutputRef]] = {}
         for output in wanted:
@@ -241,5 +250,4 @@ def _entries(row: Row) -> list[str]:
 
 def _added(_: Any, standing: Any, new: Any) -> Any:
     missing = new["of"].filter(lambda entry: standing["of"].contains(entry).not_())
-    is_list = standing["of"].type_of().default(None).eq("ARRAY")
-    return r.branch(is_list, standing.merge({"of": standing["of"].add(missing)}), new)
+    return r.branch(is_a(standing["of"], "ARRAY"), standing.merge({"of": standing["of"].add(missing)}), new)

@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 
     from bigchaindb.storage.rethinkdb_driver import Server
 
-__all__ = ["Conflict", "Store", "keep", "may_be_key", "rounds"]
+__all__ = ["Conflict", "Store", "is_a", "keep", "may_be_key", "rounds"]
 
-# All that a full block adds to the index goes in one.
+# A thousand texts add two postings each, as a rule, which then go in one query.
 _CHUNK: Final = 2_000
 # Of documents that hold something of several.
 _SHARED_CHUNK: Final = 100
@@ -83,6 +83,11 @@ class Store:
     def check_open(self) -> None:
         """Raise StorageUnavailable where it is closed."""
         self._pool.check_open()
+
+    @property
+    def server(self) -> Server:
+        """Where the ledger is."""
+        return self._pool.server
 
     def close(self) -> None:
         """Close; twice is harmless."""
@@ -151,8 +156,10 @@ class Store:
             found += self.rows(table, query.pluck(*fields) if fields else query, decides=decides)
         return found
 
-    def find_parts(self, table: str, parts: Mapping[str, Collection[str]], *, decides: bool = True) -> list[Row]:
-        """Return the documents under these keys with what is wanted of the object in their field `of`, or with more.
+    def find_parts(
+        self, table: str, parts: Mapping[str, Collection[str]], *, decides: bool = True
+    ) -> Iterator[tuple[str, str, Any]]:
+        """Give what there is of the object in the field `of` of documents: (key, name, value), in no order.
 
         Args:
             table: its name.
@@ -161,7 +168,6 @@ class Store:
         """
         self.check_open()
         keys = [key for key in parts if may_be_key(key)]
-        found: list[Row] = []
         for start in range(0, len(keys), _SHARED_CHUNK):
             chunk = keys[start : start + _SHARED_CHUNK]
             query = r.table(table).get_all(r.args(literal(chunk)))
@@ -169,8 +175,10 @@ class Store:
             # To pick costs the server about what it costs to send two or three.
             if sum(map(len, wanted.values())) < _PICKED * len(chunk):
                 query = _picked(query, wanted)
-            found += self.rows(table, query, decides=decides)
-        return found
+            for row in self.rows(table, query, decides=decides):
+                for of in self.sound([row], lambda row: row.mapping("of")):
+                    key = row.text("id")
+                    yield from ((key, name, of[name]) for name in parts[key] if name in of)
 
     def rows(self, table: str, query: Any, *, decides: bool = True) -> list[Row]:
         """Return the documents of a table that a bounded query finds, in its order."""
@@ -332,7 +340,7 @@ def _picked(rows: Any, names: Mapping[str, Sequence[str]]) -> Any:
 
     def picked(row: Any, known: Any) -> Any:
         part = {"id": row["id"], "of": row["of"].pluck(r.args(known[row["id"]]))}
-        return r.branch(row["of"].type_of().default(None).eq("OBJECT"), part, row)
+        return r.branch(is_a(row["of"], "OBJECT"), part, row)
 
     return literal(names).do(lambda known: rows.map(lambda row: picked(row, known)))
 
@@ -352,6 +360,11 @@ def rounds(keys: Sequence[Sequence[Hashable]]) -> Iterator[list[int]]:
             taken.update(keys[i])
         yield now
         left = later
+
+
+def is_a(value: Any, type_: str) -> Any:
+    """Return the query whether a value is there and of a type, as the server calls it."""
+    return value.type_of().default(None).eq(type_)
 
 
 def may_be_key(key: object) -> bool:

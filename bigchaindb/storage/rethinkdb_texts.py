@@ -1,13 +1,14 @@
 """Signed texts in RethinkDB.
 
-Texts that came together lie together, under the place of the first of them: a document of `transactions` is `{id: all
-digits of a place but the last, of: {last digit + name of the id: {name of the hash: [id, text, tag]}}}`.  A document
+Texts that came together lie together: a document of `transactions` is `{id: all
+digits of a place but the last, of: {last digit + name of the id: {name of the hash: [text, tag]}}}`.  A document
 for each, under its hash, would cost the server several times as much, and the more so the more there are.
 
 Invariants:
 
 - A text is found by hash and id, which is to say by the places of its id (`rethinkdb_postings`).
-- Under a hash there is one text; anything else is a stranger's, and gives way.
+- Under a hash there is one text.  Anything else at its place is a stranger's, and gives way; what came elsewhere before
+  it is read in its stead, and found out by whoever checks the hash.
 - No document gets large: a text that would make it so lies in the next.
 """
 
@@ -15,7 +16,6 @@ from __future__ import annotations
 
 import base64
 from functools import partial
-from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 from bigchaindb.storage.grouping import grouped
@@ -23,13 +23,14 @@ from bigchaindb.storage.records import StoredTransaction, TextRef
 from bigchaindb.storage.rethinkdb_driver import r
 from bigchaindb.storage.rethinkdb_names import name_of, named_by
 from bigchaindb.storage.rethinkdb_places import NEIGHBOURS, PER_MILLISECOND, neighbours
+from bigchaindb.storage.rethinkdb_rows import Row
+from bigchaindb.storage.rethinkdb_store import is_a
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from bigchaindb.storage.records import NewTransaction
     from bigchaindb.storage.rethinkdb_postings import Postings
-    from bigchaindb.storage.rethinkdb_rows import Row
     from bigchaindb.storage.rethinkdb_store import Store
 
 __all__ = ["Texts", "in_moments"]
@@ -59,8 +60,8 @@ class Texts:
             key, digit = neighbours(place)
             tag = base64.b64encode(transaction.tag).decode()
             of_id = shared.setdefault(key, {}).setdefault(digit + name_of(transaction.id), {})
-            of_id[name_of(transaction.hash)] = [transaction.id, transaction.text, tag]
-            entries.append(self._postings.text(transaction.id, place))
+            of_id[name_of(transaction.hash)] = [transaction.text, tag]
+            entries.append(self._postings.place(transaction.id, place))
             spends = transaction.spends
             entries += [self._postings.spender(output, addresses[output.txid], transaction.id) for output in spends]
         rows = [{"id": key, "of": of} for key, of in shared.items()]
@@ -94,12 +95,10 @@ class Texts:
     def of_ids(self, ids: Iterable[str]) -> dict[str, list[StoredTransaction]]:
         """See `Storage.transactions`."""
         found = self._at(self._postings.places(ids), decides=False)
-        # Of one that came more than once, the first.
-        texts = {TextRef(t.hash, t.id): (place, t) for place, t in found}
-        return grouped((t.id, t) for _, t in sorted(texts.values(), key=lambda pair: pair[0]))
+        return grouped((text.id, stored) for text, stored in found.items())
 
     def _chosen(
-        self, texts: Iterable[TextRef], places: Mapping[str, Sequence[int]], *, decides: bool
+        self, texts: Collection[TextRef], places: Mapping[str, Sequence[int]], *, decides: bool
     ) -> dict[TextRef, StoredTransaction]:
         """Return those of these texts that lie at these places of their ids.
 
@@ -107,36 +106,35 @@ class Texts:
         majority.
         """
         found = self._at({ref.id: places[ref.id] for ref in texts if ref.id in places}, decides=decides)
-        by_ref = {TextRef(t.hash, t.id): t for _, t in found}
-        return {ref: by_ref[ref] for ref in texts if ref in by_ref}
+        return {ref: found[ref] for ref in texts if ref in found}
 
-    def _at(self, places: Mapping[str, Iterable[int]], *, decides: bool) -> list[tuple[int, StoredTransaction]]:
-        """Return the texts of these ids that lie at these places, each with its place, the latest first."""
-        parts: dict[str, dict[str, tuple[str, int]]] = {}
+    def _at(self, places: Mapping[str, Iterable[int]], *, decides: bool) -> dict[TextRef, StoredTransaction]:
+        """Return the texts of these ids that lie at these places, oldest first; of one that came again, the first."""
+        parts: dict[str, dict[str, tuple[int, str]]] = {}
         for id_, its in places.items():
             name = name_of(id_)
             for place in its:
                 key, digit = neighbours(place)
-                parts.setdefault(key, {})[digit + name] = id_, place
-        found = []
-        for row in self._store.find_parts(_TABLE, parts, decides=decides):
-            wanted = parts[row.text("id")]
-            for part, texts in chain.from_iterable(self._store.sound([row], lambda row: row.mapping("of").items())):
-                if part in wanted:
-                    id_, place = wanted[part]
-                    found += [(place, t) for t in self._read(row, texts) if t.id == id_]
-        return sorted(found, key=lambda pair: pair[0], reverse=True)
+                parts.setdefault(key, {})[digit + name] = place, id_
+        found: list[tuple[int, StoredTransaction]] = []
+        for key, part, texts in self._store.find_parts(_TABLE, parts, decides=decides):
+            place, id_ = parts[key][part]
+            found += ((place, stored) for stored in self._read(key, id_, texts))
+        found.sort(key=lambda pair: pair[0])
+        by_ref: dict[TextRef, StoredTransaction] = {}
+        for _, stored in found:
+            by_ref.setdefault(TextRef(stored.hash, stored.id), stored)
+        return by_ref
 
-    def _read(self, row: Row, texts: Any) -> Iterator[StoredTransaction]:
+    def _read(self, key: str, id_: str, texts: Any) -> Iterator[StoredTransaction]:
         """Give what lies under an id at a place; what is none of ours keeps nobody from the others there."""
-        for name, fields in texts.items() if isinstance(texts, dict) else [("", texts)]:
+        items: Any = texts.items() if isinstance(texts, dict) else [("", None)]
+        for name, fields in items:
             try:
-                id_, text, tag = fields
-                yield StoredTransaction(
-                    named_by(name), _checked(id_), _checked(text), base64.b64decode(tag, validate=True)
-                )
+                text, tag = fields
+                yield StoredTransaction(named_by(name), id_, _checked(text), base64.b64decode(tag, validate=True))
             except (TypeError, ValueError):
-                self._store.say_once(str(row.damaged("of")))
+                self._store.say_once(str(Row(_TABLE, {"id": key}).damaged("of")))
 
 
 def _checked(value: object) -> str:
@@ -165,4 +163,4 @@ def in_moments(transactions: Iterable[NewTransaction]) -> Iterator[list[tuple[in
 
 
 def _joined(_: Any, standing: Any, new: Any) -> Any:
-    return r.branch(standing["of"].type_of().default(None).eq("OBJECT"), standing.merge(new), new)
+    return r.branch(is_a(standing["of"], "OBJECT"), standing.merge(new), new)

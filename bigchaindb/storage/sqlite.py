@@ -36,7 +36,7 @@ from bigchaindb.storage.sqlite_opening import BUSY_SECONDS, open_file
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from bigchaindb.storage.records import Effects, NewOutput, NewTransaction
@@ -149,7 +149,7 @@ class SqliteStorage(Storage):
         """See `Storage.drop_backlog`."""
         with self._file.writing():
             dropped = self._file.write_of(sql.DROP_NUMBERS, self._names.numbers(ids).values())
-            dropped += self._file.write_of(sql.DROP_TEXTS, self._names.places([ref.hash for ref in texts]).values())
+            dropped += self._file.write_of(sql.DROP_TEXTS, self._names.places(self._contents(texts)).values())
             self._count("backlog_size", -dropped)
 
     def backlog_size(self) -> int:
@@ -161,13 +161,18 @@ class SqliteStorage(Storage):
 
     def contents(self, texts: Sequence[TextRef]) -> dict[str, StoredTransaction]:
         """See `Storage.contents`."""
-        wanted = {ref.hash for ref in texts}
         with self._file.using():
-            rows = self._file.rows_of(sql.CONTENTS, map(sql.key_of, wanted))
-            self._names.learn((id_, number) for number, _, id_, _, _ in rows)
-            return {
-                hash_: StoredTransaction(hash_, id_, text, tag) for _, hash_, id_, text, tag in rows if hash_ in wanted
-            }
+            return self._contents(texts)
+
+    def _contents(self, texts: Iterable[TextRef]) -> dict[str, StoredTransaction]:
+        wanted = set(texts)
+        rows = self._file.rows_of(sql.CONTENTS, {sql.key_of(ref.hash) for ref in wanted})
+        self._names.learn((id_, number) for number, _, id_, _, _ in rows)
+        return {
+            hash_: StoredTransaction(hash_, id_, text, tag)
+            for _, hash_, id_, text, tag in rows
+            if (hash_, id_) in wanted
+        }
 
     def transactions(self, ids: Sequence[str]) -> dict[str, list[StoredTransaction]]:
         """See `Storage.transactions`."""

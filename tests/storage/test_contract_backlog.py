@@ -164,6 +164,16 @@ def test_the_same_text_twice_changes_nothing(storage: Storage) -> None:
     assert storage.transactions([digest("a")]) == {digest("a"): [stored(transaction("a", tag=b"first"))]}
 
 
+def test_a_text_is_found_and_dropped_by_hash_and_id(storage: Storage) -> None:
+    new = transaction("a")
+    storage.append_backlog([new], 1.0)
+    false = TextRef(new.hash, digest("b"))
+    assert storage.contents([false]) == {}
+    storage.drop_backlog(texts=[false])
+    assert storage.waiting([new.id]) == {new.id: [stored(new)]}
+    assert storage.contents([false, ref(new)]) == {new.hash: stored(new)}
+
+
 def test_contents_leaves_out_what_is_not_stored(storage: Storage) -> None:
     storage.append_backlog([transaction("a")], 1.0)
     hash_ = transaction("a").hash

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
 from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bigchaindb.model.reference import OutputRef
 from bigchaindb.storage import rethinkdb_outputs, rethinkdb_postings
 from bigchaindb.storage.records import OutputRow
+from bigchaindb.storage.rethinkdb import RethinkStorage
+from bigchaindb.storage.rethinkdb_driver import r
 from bigchaindb.storage.rethinkdb_names import name_of, named_by
 from bigchaindb.storage.rethinkdb_places import NEIGHBOURS, PER_MILLISECOND
 from bigchaindb.storage.rethinkdb_texts import in_moments
@@ -20,7 +25,7 @@ from tests.storage.make import ALICE, BOB, block, digest, effects, output, ref, 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from bigchaindb.storage.rethinkdb import RethinkStorage
+    from bigchaindb.storage.rethinkdb_driver import Server
 
 HANG_SECONDS = 120.0
 NODE = "node"
@@ -54,9 +59,10 @@ def test_no_two_texts_have_one_name() -> None:
     assert len(names | {name_of(name) for name in names}) == 200
 
 
-@pytest.mark.parametrize("junk", ["", "x", "é", "!" * 43, "A" * 42, "\0"])
-def test_what_is_no_name_names_no_hash(junk: str) -> None:
-    assert len(named_by(junk)) != 64
+@given(st.text(max_size=50), st.sampled_from(["", "!", "\n", "=", "~", "A"]))
+def test_what_is_no_name_names_nothing_that_is_stored(junk: str, beside: str) -> None:
+    for name in (junk, beside + name_of(digest("a")), name_of(digest("a")) + beside):
+        assert name_of(named_by(name)) == name or "\0" in named_by(name)
 
 
 # --- one address -------------------------------------------------------------------------------------------
@@ -141,6 +147,40 @@ def test_two_with_one_address_are_not_taken_for_each_other(
             (row,) = each.outputs_of(owner, spent=None, after=None, limit=9)
             assert row == OutputRow(row.cursor, output(name), None)
         assert each.lineages([output("c")]) == {}
+
+
+@pytest.mark.parametrize("places", [[], ["4999000000000000"]])
+def test_whoever_alters_an_address_hides_the_same_from_all(
+    storage: RethinkStorage, other: RethinkStorage, places: list[str]
+) -> None:
+    """Nobody votes on what only a memory of where it was can still find."""
+    made, spender = transaction("a"), transaction("x", spends=[output("a")])
+    storage.append_backlog([made, spender], 1.0)
+    of = block("A", made, spender)
+    storage.write_block(of)
+    storage.sight(NODE, [sighting(of)])
+    posting = r.table("postings").get("t" + name_of(made.id))
+    storage._store.write(posting.update(lambda row: {"of": r.expr(places) + row["of"] if places else []}))
+    for each in (storage, other):
+        assert each.spenders([output("a")]) == {}
+        assert each.standings(NODE, [made.id, spender.id]).keys() == {spender.id}
+
+
+def test_many_that_give_an_id_its_address_at_once_give_it_the_same(empty_ledger: Server) -> None:
+    with ExitStack() as stack:
+        storages = [stack.enter_context(closing(RethinkStorage(empty_ledger, create=True))) for _ in range(6)]
+        ids = [digest(str(each)) for each in range(50)]
+        found: list[dict[str, int]] = []
+        at_once(*[partial(lambda each: found.append(each._postings.make_addresses(ids)), each) for each in storages])
+    assert len(found) == 6
+    assert all(addresses == found[0] and len(addresses) == 50 for addresses in found)
+
+
+def test_two_texts_of_one_transaction_in_one_call_are_both_found(storage: RethinkStorage) -> None:
+    twins = [transaction("a"), transaction("a", text="signed otherwise")]
+    storage.append_backlog(twins, 1.0)
+    assert storage.contents([ref(twin) for twin in twins]) == {twin.hash: stored(twin) for twin in twins}
+    assert storage.waiting([digest("a")]) == {digest("a"): [stored(twin) for twin in twins]}
 
 
 def test_what_is_remembered_has_bounds(storage: RethinkStorage, monkeypatch: pytest.MonkeyPatch) -> None:

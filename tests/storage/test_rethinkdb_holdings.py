@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from bigchaindb.storage.records import Lineage
 from bigchaindb.storage.rethinkdb import RethinkStorage
 from bigchaindb.storage.rethinkdb_driver import r
 from bigchaindb.storage.rethinkdb_names import name_of
@@ -125,11 +126,11 @@ def test_what_was_spent_is_in_the_order_in_which_it_was(storage: RethinkStorage)
 
 
 def test_what_a_node_left_half_listed_another_completes(storage: RethinkStorage, other: RethinkStorage) -> None:
-    storage._outputs.add(effects((output("made"), [ALICE])).outputs, [5])
+    storage._outputs.add(effects((output("made"), [ALICE])).outputs)
     assert held(storage, ALICE) == []
     other.settle(effects((output("made"), [ALICE])))
     assert held(storage, ALICE) == [(output("made"), None)]
-    assert list(lists(storage)) == [f"u/{ALICE}/{0:015d}"]
+    assert len(lists(storage)) == 1
 
 
 def test_a_payload_that_a_node_did_not_list_any_more_another_lists(
@@ -195,6 +196,34 @@ def test_an_output_that_was_not_written_here_keeps_nobody_from_settling(
         storage.settle(each)
     assert held(storage, BOB, spent=False) == [(output("sold"), None)]
     assert len(held(storage, BOB, spent=True)) >= 24
+
+
+@pytest.mark.parametrize(
+    ("table", "junk"),
+    [("postings", [5, "x"]), ("postings", 5), ("outputs", "x"), ("outputs", {"x": 5})],
+    ids=repr,
+)
+def test_no_junk_ends_the_line_of_an_asset_with_an_error(storage: RethinkStorage, table: str, junk: object) -> None:
+    storage.settle(effects((output("made"), [ALICE])))
+    (row,) = storage._store.rows(table, r.table(table))
+    storage._store.write(r.table(table).get(row.text("id")).update({"of": r.literal(junk)}))
+    assert storage.outputs_of_asset(digest("made"), None, 10) == []
+
+
+def test_junk_beside_an_output_ends_no_line(storage: RethinkStorage) -> None:
+    storage.settle(effects((output("made"), [ALICE])))
+    forge(storage, output("made", 1), 5)
+    assert [row.ref for row in storage.outputs_of_asset(digest("made"), None, 10)] == [output("made")]
+
+
+def test_of_an_output_that_two_settle_otherwise_what_the_first_said_stands_whole(
+    storage: RethinkStorage, other: RethinkStorage
+) -> None:
+    outputs = effects((output("made"), [ALICE])).outputs
+    later = effects((output("made"), [BOB]), lineages={output("made"): Lineage(digest("x"), 2)}).outputs
+    first = storage._outputs.add(outputs)
+    assert other._outputs.add(later) == first
+    assert other.lineages([output("made")]) == {output("made"): Lineage(digest("made"), 1)}
 
 
 @pytest.mark.parametrize("step", [-(10**6), -(2 * 10**8), 0])
