@@ -1,4 +1,7 @@
-"""Transactions to measure with: made and signed before the clock starts, since that is their owners' work."""
+"""Transactions to measure with: made and signed before the clock starts, since that is their owners' work.
+
+Nor does Python look through them for garbage while the clock runs.
+"""
 
 from __future__ import annotations
 
@@ -40,19 +43,22 @@ def decide(ledgers: Sequence[Bigchain], transactions: Sequence[dict[str, Any]], 
     Returns:
         How many per second that was.
     """
-    # What was made before belongs to its owners, and looking through it for garbage is not the ledger's work.
+    # What was made before belongs to its owners: looking through it for garbage is not the ledger's work.
+    gc.collect()
     gc.freeze()
-    start = time.perf_counter()
-    for i in range(0, len(transactions), batch):
-        ledgers[0].write_transactions(list(transactions[i : i + batch]))
-    for ledger in ledgers:
-        left = [str(tx["id"]) for tx in transactions]
-        while left:
-            # The last is usually decided last, so that a look or two at all of them is all that watching costs.
-            _wait(ledger, left[-1])
-            left = [txid for txid, status in ledger.get_statuses(left).items() if status != "valid"]
-    elapsed = time.perf_counter() - start
-    return len(transactions) / elapsed
+    try:
+        start = time.perf_counter()
+        for i in range(0, len(transactions), batch):
+            ledgers[0].write_transactions(list(transactions[i : i + batch]))
+        for ledger in ledgers:
+            left = [str(tx["id"]) for tx in transactions]
+            while left:
+                # The last is usually decided last, so that a look or two at all of them is all that watching costs.
+                _wait(ledger, left[-1])
+                left = [txid for txid, status in ledger.get_statuses(left).items() if status != "valid"]
+        return len(transactions) / (time.perf_counter() - start)
+    finally:
+        gc.unfreeze()
 
 
 def latency(ledger: Bigchain, tx: dict[str, Any]) -> float:

@@ -81,11 +81,12 @@ def test_federation(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Monk
 
 def test_growth(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(federation, "SMALL", 10)
-    monkeypatch.setattr(federation, "LARGE", 30)
+    monkeypatch.setattr(federation, "LARGE", 80)
     monkeypatch.setattr(federation, "is_there_a_rethinkdb", lambda: False)
     assert __main__.main(["federation", "--large"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    beginnings = ["TRANSFER at 10 transactions: ", "TRANSFER at 30 transactions: ", "TRANSFER at 30 is "]
+    beginnings = ["TRANSFER at 10 transactions: ", "TRANSFER at 80 transactions: ", "TRANSFER at 80 is "]
+    beginnings.append("TRANSFER of old outputs at 80 transactions: ")
     for line, beginning in zip(lines, beginnings, strict=False):
         assert line.startswith(f"sqlite: {beginning}")
     assert lines[len(beginnings) :] == ["rethinkdb: not measured, since it is not on PATH"]
