@@ -18,22 +18,32 @@ from typing import Final
 __all__ = ["name_of", "named_by"]
 
 _HASH: Final = re.compile(r"[0-9a-f]{64}")
+_HASH_CHARACTERS: Final = 64
+_NAME_CHARACTERS: Final = 43
 _OTHER: Final = "="
 # An id is asked for some ten times while its block is made and decided.
 _REMEMBERED: Final = 2**14
 
 
-@lru_cache(_REMEMBERED)
 def name_of(text: str) -> str:
     """Return the name of a hash, or of anything else that is asked for like one."""
-    return urlsafe_b64encode(bytes.fromhex(text))[:-1].decode() if _HASH.fullmatch(text) else _OTHER + text
+    return _shortened(text) if len(text) == _HASH_CHARACTERS else _OTHER + text
 
 
-@lru_cache(_REMEMBERED)
 def named_by(name: str) -> str:
     """Return what has this name; for what is no name, something that no key can hold."""
     if name.startswith(_OTHER):
         return name.removeprefix(_OTHER)
+    return _restored(name) if len(name) == _NAME_CHARACTERS else "\0" + name
+
+
+@lru_cache(_REMEMBERED)
+def _shortened(text: str) -> str:
+    return urlsafe_b64encode(bytes.fromhex(text))[:-1].decode() if _HASH.fullmatch(text) else _OTHER + text
+
+
+@lru_cache(_REMEMBERED)
+def _restored(name: str) -> str:
     try:
         text = urlsafe_b64decode(name + "=").hex()
     except ValueError:

@@ -46,6 +46,7 @@ LISTED_DIGITS: Final = PLACE_DIGITS - 1
 
 _TABLE: Final = "outputs"
 _PLACE: Final = re.compile(rf"([0-9]{{{LISTED_DIGITS}}})([0-9])-.*", re.DOTALL)
+_CID: Final = "[0-9]{1,9}"
 _MARKED: Final = 64
 _REMEMBERED: Final = 20_000
 # More often nothing can have been handed on.
@@ -188,7 +189,7 @@ class Outputs:
         mark = self._postings.mark_before(asset, step) if step >= _MARKED else None
         if mark:
             txid, _, cid = mark.rpartition("/")
-            refs = [OutputRef(txid, int(cid))] if cid.isascii() and cid.isdecimal() else []
+            refs = [OutputRef(txid, int(cid))] if re.fullmatch(_CID, cid) else []
         else:
             rows = self._store.rows(_TABLE, _of_transaction(name_of(asset)), decides=False)
             refs = self._store.sound(rows, _ref)
@@ -230,7 +231,7 @@ def _lineage(ref: OutputRef, row: Row) -> Lineage:
 
 def _ref(row: Row) -> OutputRef:
     cid = row.text("cid")
-    if not (cid.isascii() and cid.isdecimal()):
+    if not re.fullmatch(_CID, cid):
         raise row.damaged("cid")
     return OutputRef(named_by(row.text("name")), int(cid))
 
@@ -259,9 +260,12 @@ def _of_transaction(name: Any) -> Any:
     def at(address: Any) -> Any:
         of = r.table(_TABLE).get(address.slice(0, LISTED_DIGITS))["of"].default(None)
         shared = r.branch(is_a(of, "OBJECT"), of.coerce_to("array"), [])
-        mine = address.slice(LISTED_DIGITS) + name + "/"
-        found = shared.filter(lambda pair: pair[0].split("/")[0].add("/").eq(mine).and_(is_a(pair[1], "OBJECT")))
-        return found.map(lambda pair: pair[1].merge({"name": name, "cid": pair[0].split("/")[1]}))
+        mine = address.slice(LISTED_DIGITS) + name
+        split = shared.map(lambda pair: {"of": pair[0].split("/"), "is": pair[1]})
+        found = split.filter(
+            lambda part: part["of"].count().eq(2).and_(part["of"][0].eq(mine), is_a(part["is"], "OBJECT"))
+        )
+        return found.map(lambda part: part["is"].merge({"name": name, "cid": part["of"][1]}))
 
     return addresses.concat_map(at)
 

@@ -15,9 +15,9 @@ Invariants:
   many steps of an asset; all else is under keys in order.  What is written to at any time, a place or a spender, is so
   small that it lies in the page.
 - Members share the database: an entry that was not written here is passed over, a document gives way.  Whoever alters
-  the places of an id hides what lies under its address, as if that were deleted.  So a process goes by places that it
-  remembers only to find what is checked, or never changes; who spends an output, and in which blocks a transaction
-  stands, it finds where anybody would.
+  the places of an id hides what lies under its address, as if that were deleted.  So a process goes by an address that
+  it remembers only to file, and for outputs, which never change; texts, who spends an output, and in which blocks a
+  transaction stands, it finds where anybody would.
 - A moment is not one writer's own, so what is filed under it names the transactions.
 """
 
@@ -61,7 +61,7 @@ class Postings:
     def __init__(self, store: Store) -> None:
         """Read and write with this."""
         self._store = store
-        self._known: dict[str, tuple[int, ...]] = {}
+        self._known: dict[str, int] = {}
 
     # --- the places of a transaction id: those of its texts, as a rule ---------------------------------------
 
@@ -70,23 +70,24 @@ class Postings:
         """Return the entry of a place."""
         return PLACES + name_of(id_), placed(place)
 
-    def places(self, ids: Iterable[str], *, news: bool = True) -> dict[str, tuple[int, ...]]:
-        """Return the places of each id that has any, oldest first.
+    def places(self, ids: Iterable[str]) -> dict[str, tuple[int, ...]]:
+        """Return the places of each id that has any, oldest first."""
+        found = self._find(PLACES, {name_of(id_): id_ for id_ in ids})
+        places = {id_: its for id_, entries in found.items() if (its := self._places_in(entries))}
+        self.learn({id_: its[0] for id_, its in places.items()})
+        return places
+
+    def addresses(self, ids: Iterable[str], *, afresh: bool = False) -> dict[str, int]:
+        """Return the address of each id that has one.
 
         Args:
             ids: of transactions.
-            news: False where those that were there at some time will do, of which the first is the address.
+            afresh: also where it is remembered.
         """
         wanted = dict.fromkeys(ids)
-        known = {} if news else {id_: places for id_ in wanted if (places := self._known.get(id_))}
-        found = self._find(PLACES, {name_of(id_): id_ for id_ in wanted if id_ not in known})
-        read = {id_: places for id_, entries in found.items() if (places := self._places_in(entries))}
-        self._learn(read)
-        return {**known, **read}
-
-    def addresses(self, ids: Iterable[str], *, news: bool = False) -> dict[str, int]:
-        """Return the address of each id that has one; for `news` see `places`."""
-        return {id_: places[0] for id_, places in self.places(ids, news=news).items()}
+        known = {} if afresh else {id_: address for id_ in wanted if (address := self._known.get(id_)) is not None}
+        found = self.places(id_ for id_ in wanted if id_ not in known)
+        return {**known, **{id_: its[0] for id_, its in found.items()}}
 
     def make_addresses(self, ids: Iterable[str], texts: Mapping[str, int] | None = None) -> dict[str, int]:
         """Return the address of each id; one that had none has one then.
@@ -109,14 +110,11 @@ class Postings:
                 raise StorageMismatch(f"{self._store.server}: the ledger is damaged: what was just posted is gone")
         return found
 
-    def learn_new(self, places: Mapping[str, int]) -> None:
-        """Remember the only places of ids that nobody had filed anything under."""
-        self._learn({id_: (place,) for id_, place in places.items()})
-
-    def _learn(self, places: Mapping[str, tuple[int, ...]]) -> None:
+    def learn(self, addresses: Mapping[str, int]) -> None:
+        """Remember addresses."""
         if len(self._known) > _REMEMBERED:
             self._known = {}
-        self._known.update(places)
+        self._known.update(addresses)
 
     def _places_in(self, entries: Iterable[str]) -> tuple[int, ...]:
         places = []
@@ -140,7 +138,7 @@ class Postings:
 
     def standings(self, ids: Iterable[str]) -> dict[str, list[tuple[str, str]]]:
         """Return the (block key, hash of the text) of each id that has any."""
-        at = {id_: moment(address) for id_, address in self.addresses(ids, news=True).items()}
+        at = {id_: moment(address) for id_, address in self.addresses(ids, afresh=True).items()}
         wanted: dict[str, dict[str, str]] = {}
         for id_, moment_ in at.items():
             wanted.setdefault(moment_, {})[name_of(id_)] = id_
@@ -165,7 +163,7 @@ class Postings:
     def spenders(self, outputs: Iterable[OutputRef]) -> dict[OutputRef, list[str]]:
         """Return the ids of those that spend each output, oldest first."""
         wanted = dict.fromkeys(outputs)
-        addresses = self.addresses((output.txid for output in wanted), news=True)
+        addresses = self.addresses((output.txid for output in wanted), afresh=True)
         # Two that came in one millisecond may have one address.
         at: dict[str, dict[str, OutputRef]] = {}
         for output in wanted:

@@ -7,8 +7,8 @@ for each, under its hash, would cost the server several times as much, and the m
 Invariants:
 
 - A text is found by hash and id, which is to say by the places of its id (`rethinkdb_postings`).
-- Under a hash there is one text.  Anything else at its place is a stranger's, and gives way; what came elsewhere before
-  it is read in its stead, and found out by whoever checks the hash.
+- Under a hash there is one text.  Anything else is a stranger's: at the same place it gives way, at another it is
+  passed over where there is the true one.
 - No document gets large: a text that would make it so lies in the next.
 """
 
@@ -18,6 +18,7 @@ import base64
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+from bigchaindb.crypto import hash_data
 from bigchaindb.storage.grouping import grouped
 from bigchaindb.storage.records import StoredTransaction, TextRef
 from bigchaindb.storage.rethinkdb_driver import r
@@ -69,17 +70,13 @@ class Texts:
         write = partial(self._store.put, _TABLE, rows, _joined)
         self._store.together(write, lambda: is_new.append(self._postings.add(entries)))
         if is_new[0]:
-            self._postings.learn_new(at)
+            self._postings.learn(at)
 
     def contents(self, texts: Iterable[TextRef]) -> dict[str, StoredTransaction]:
         """See `Storage.contents`."""
         wanted = dict.fromkeys(texts)
-        known = self._postings.places((ref.id for ref in wanted), news=False)
-        found = self._chosen(wanted, known, decides=False)
-        missing = [ref for ref in wanted if ref not in found]
-        if missing:
-            found |= self._chosen(missing, self._postings.places(ref.id for ref in missing), decides=True)
-        return {ref.hash: found[ref] for ref in wanted if ref in found}
+        found = self._chosen(wanted, self._postings.places(ref.id for ref in wanted))
+        return {ref.hash: text for ref, text in found.items()}
 
     def at_places(self, texts: Iterable[tuple[TextRef, int]]) -> dict[TextRef, StoredTransaction]:
         """Return those of these texts that lie at the places that are told."""
@@ -88,28 +85,31 @@ class Texts:
         for ref, place in texts:
             wanted[ref] = None
             places.setdefault(ref.id, []).append(place)
-        found = self._chosen(wanted, places, decides=False)
-        missing = [ref for ref in wanted if ref not in found]
-        return found | self._chosen(missing, places, decides=True) if missing else found
+        return self._chosen(wanted, places)
 
     def of_ids(self, ids: Iterable[str]) -> dict[str, list[StoredTransaction]]:
         """See `Storage.transactions`."""
         found = self._at(self._postings.places(ids), decides=False)
-        return grouped((text.id, stored) for text, stored in found.items())
+        return grouped((ref.id, text) for ref, text in found.items())
 
     def _chosen(
-        self, texts: Collection[TextRef], places: Mapping[str, Sequence[int]], *, decides: bool
+        self, texts: Collection[TextRef], places: Mapping[str, Sequence[int]]
     ) -> dict[TextRef, StoredTransaction]:
         """Return those of these texts that lie at these places of their ids.
 
         A text is its hash's and never changes, so any replica may have it; only that there is none must come from a
         majority.
         """
-        found = self._at({ref.id: places[ref.id] for ref in texts if ref.id in places}, decides=decides)
+        found: dict[TextRef, StoredTransaction] = {}
+        for decides in (False, True):
+            missing = [ref for ref in texts if ref not in found]
+            at = {ref.id: places[ref.id] for ref in missing if ref.id in places}
+            if at:
+                found |= self._at(at, decides=decides)
         return {ref: found[ref] for ref in texts if ref in found}
 
     def _at(self, places: Mapping[str, Iterable[int]], *, decides: bool) -> dict[TextRef, StoredTransaction]:
-        """Return the texts of these ids that lie at these places, oldest first; of one that came again, the first."""
+        """Return the texts of these ids that lie at these places, oldest first; see `_better`."""
         parts: dict[str, dict[str, tuple[int, str]]] = {}
         for id_, its in places.items():
             name = name_of(id_)
@@ -123,7 +123,8 @@ class Texts:
         found.sort(key=lambda pair: pair[0])
         by_ref: dict[TextRef, StoredTransaction] = {}
         for _, stored in found:
-            by_ref.setdefault(TextRef(stored.hash, stored.id), stored)
+            ref = TextRef(stored.hash, stored.id)
+            by_ref[ref] = _better(by_ref[ref], stored) if ref in by_ref else stored
         return by_ref
 
     def _read(self, key: str, id_: str, texts: Any) -> Iterator[StoredTransaction]:
@@ -141,6 +142,12 @@ def _checked(value: object) -> str:
     if not isinstance(value, str):
         raise TypeError
     return value
+
+
+def _better(first: StoredTransaction, second: StoredTransaction) -> StoredTransaction:
+    """Return the first of two that are said to be one text, unless it is not and the second is."""
+    is_forged = first.text != second.text and hash_data(first.text) != first.hash
+    return second if is_forged and hash_data(second.text) == second.hash else first
 
 
 def in_moments(transactions: Iterable[NewTransaction]) -> Iterator[list[tuple[int, NewTransaction]]]:
@@ -163,4 +170,11 @@ def in_moments(transactions: Iterable[NewTransaction]) -> Iterator[list[tuple[in
 
 
 def _joined(_: Any, standing: Any, new: Any) -> Any:
-    return r.branch(is_a(standing["of"], "OBJECT"), standing.merge(new), new)
+    def joined(pair: Any) -> Any:
+        mine = standing["of"][pair[0]].default(None)
+        return [pair[0], r.branch(is_a(mine, "OBJECT"), mine.merge(pair[1]), pair[1])]
+
+    # Part by part: what a stranger put there might not let itself be merged.
+    rest = standing["of"].without(r.args(new["of"].keys()))
+    parts = new["of"].coerce_to("array").map(joined).coerce_to("object")
+    return r.branch(is_a(standing["of"], "OBJECT"), {"id": new["id"], "of": rest.merge(parts)}, new)

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bigchaindb.exceptions import StorageMismatch
 from bigchaindb.model.reference import OutputRef
 from bigchaindb.storage import rethinkdb_outputs, rethinkdb_postings
 from bigchaindb.storage.records import OutputRow
@@ -23,7 +24,7 @@ from bigchaindb.storage.rethinkdb_texts import in_moments
 from tests.storage.make import ALICE, BOB, block, digest, effects, output, ref, sighting, stored, transaction
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from bigchaindb.storage.rethinkdb_driver import Server
 
@@ -164,6 +165,31 @@ def test_whoever_alters_an_address_hides_the_same_from_all(
     for each in (storage, other):
         assert each.spenders([output("a")]) == {}
         assert each.standings(NODE, [made.id, spender.id]).keys() == {spender.id}
+
+
+def test_an_address_that_is_deleted_while_it_is_made_stops_what_needs_it(
+    storage: RethinkStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add = storage._postings.add
+
+    def add_and_delete(entries: Iterable[tuple[str, str]]) -> bool:
+        is_new = add(entries)
+        storage._store.write(r.table("postings").delete())
+        return is_new
+
+    monkeypatch.setattr(storage._postings, "add", add_and_delete)
+    calls: list[Callable[[], None]] = [
+        partial(storage.settle, effects((output("a"), [ALICE]))),
+        partial(storage.write_block, block("A", transaction("a"))),
+        partial(storage.append_backlog, [transaction("x", spends=[output("a")])], 1.0),
+    ]
+    for call in calls:
+        with pytest.raises(StorageMismatch, match="the ledger is damaged: what was just posted is gone"):
+            call()
+    monkeypatch.undo()
+    assert storage.outputs_of(ALICE, spent=None, after=None, limit=9) == []
+    storage.settle(effects((output("a"), [ALICE])))
+    assert len(storage.outputs_of(ALICE, spent=None, after=None, limit=9)) == 1
 
 
 def test_many_that_give_an_id_its_address_at_once_give_it_the_same(empty_ledger: Server) -> None:

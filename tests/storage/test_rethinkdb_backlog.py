@@ -5,10 +5,12 @@ from __future__ import annotations
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
+from bigchaindb.crypto import hash_data
 from bigchaindb.storage import cursors, rethinkdb_backlog
 from bigchaindb.storage.rethinkdb import RethinkStorage
 from bigchaindb.storage.rethinkdb_backlog import _entry, _joined
@@ -18,6 +20,7 @@ from bigchaindb.storage.rethinkdb_places import moment, neighbours
 from tests.storage.make import block, digest, ref, sighting, stored, transaction
 
 if TYPE_CHECKING:
+    from bigchaindb.storage.records import NewTransaction
     from bigchaindb.storage.rethinkdb_driver import Server
 
 HANG_SECONDS = 120.0
@@ -263,6 +266,57 @@ def test_junk_beside_a_text_keeps_nobody_from_it(storage: RethinkStorage, junk: 
     overwrite(storage, "a", {"junk": junk, HASH: TEXT, "=": junk})
     assert storage.transactions([digest("a")]) == {digest("a"): [stored(transaction("a"))]}
     assert names(storage, None)[0] == ["a"]
+
+
+def test_what_the_server_will_not_merge_keeps_no_text_out(
+    storage: RethinkStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A time is an object, and merges with no other."""
+    monkeypatch.setattr(storage._store, "places", lambda _: 5 * SECOND)
+    key, digit = neighbours(5 * SECOND)
+    part = digit + name_of(digest("a"))
+    storage._store.write(r.table("transactions").insert({"id": key, "of": {part: r.now(), "x": r.now()}}))
+    storage.append_backlog([transaction("a")], 1.0)
+    twin = transaction("a", text="signed otherwise")
+    storage.append_backlog([twin], 1.0)
+    assert storage.waiting([twin.id])[twin.id] in (
+        [stored(transaction("a")), stored(twin)],
+        [stored(twin), stored(transaction("a"))],
+    )
+
+
+def true(name: str) -> NewTransaction:
+    """A transaction whose hash is that of its text."""
+    return replace(transaction(name), hash=hash_data(transaction(name).text))
+
+
+def test_a_text_that_a_stranger_files_at_an_older_place_hides_no_honest_one(
+    storage: RethinkStorage, other: RethinkStorage
+) -> None:
+    new = true("a")
+    storage.append_backlog([new], 1.0)
+    forged = replace(new, text="forged", spends=())
+    posting = r.table("postings").get("t" + name_of(new.id))
+    storage._store.write(posting.update(lambda row: {"of": r.expr(["0000000000001000"]) + row["of"]}))
+    other._texts.keep([forged], [1_000])
+    for each in (storage, other):
+        assert each.contents([ref(new)]) == {new.hash: stored(new)}
+        assert each.transactions([new.id]) == {new.id: [stored(new)]}
+        assert [entry.transaction for entry in each.backlog(None, 9)] == [stored(new)]
+
+
+def test_a_text_that_was_overwritten_is_found_when_it_is_written_again(
+    storage: RethinkStorage, other: RethinkStorage
+) -> None:
+    new = true("a")
+    storage.append_backlog([new], 1.0)
+    overwrite(storage, "a", {name_of(new.hash): ["forged", ""]})
+    assert storage.contents([ref(new)])[new.hash].text == "forged"
+    other.drop_backlog(ids=[new.id])
+    other.append_backlog([new], 2.0)
+    for each in (storage, other):
+        assert each.contents([ref(new)]) == {new.hash: stored(new)}
+        assert each.waiting([new.id]) == {new.id: [stored(new)]}
 
 
 def overwrite(storage: RethinkStorage, name: str, junk: object) -> None:

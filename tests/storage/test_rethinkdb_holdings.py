@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from bigchaindb.storage import cursors
 from bigchaindb.storage.records import Lineage
 from bigchaindb.storage.rethinkdb import RethinkStorage
 from bigchaindb.storage.rethinkdb_driver import r
@@ -200,7 +201,12 @@ def test_an_output_that_was_not_written_here_keeps_nobody_from_settling(
 
 @pytest.mark.parametrize(
     ("table", "junk"),
-    [("postings", [5, "x"]), ("postings", 5), ("outputs", "x"), ("outputs", {"x": 5})],
+    [
+        ("postings", [5, "x"]),
+        ("postings", 5),
+        ("outputs", "x"),
+        ("outputs", {"x": 5, "x/y/z": {}, "x/y": {}, "": []}),
+    ],
     ids=repr,
 )
 def test_no_junk_ends_the_line_of_an_asset_with_an_error(storage: RethinkStorage, table: str, junk: object) -> None:
@@ -210,10 +216,28 @@ def test_no_junk_ends_the_line_of_an_asset_with_an_error(storage: RethinkStorage
     assert storage.outputs_of_asset(digest("made"), None, 10) == []
 
 
-def test_junk_beside_an_output_ends_no_line(storage: RethinkStorage) -> None:
+@pytest.mark.parametrize("junk", [5, [{"a": 1}], {}, {"asset": 5}], ids=repr)
+@pytest.mark.parametrize("cid", [1, 10**100])
+def test_junk_beside_an_output_ends_no_line(storage: RethinkStorage, junk: object, cid: int) -> None:
     storage.settle(effects((output("made"), [ALICE])))
-    forge(storage, output("made", 1), 5)
+    forge(storage, output("made", cid), junk)
     assert [row.ref for row in storage.outputs_of_asset(digest("made"), None, 10)] == [output("made")]
+
+
+@pytest.mark.parametrize("mark", ["x", "x/y", f"{digest('made')}/{'1' * 5_000}"], ids=lambda mark: mark[:9])
+def test_no_junk_among_the_marks_of_a_line_ends_it_with_an_error(storage: RethinkStorage, mark: str) -> None:
+    storage.settle(effects((output("made"), [ALICE])))
+    storage._postings.add([storage._postings.mark(digest("made"), 64, mark)])
+    assert storage.outputs_of_asset(digest("made"), cursors.at(70), 10) == []
+
+
+def test_what_the_server_will_not_merge_keeps_nobody_from_settling(storage: RethinkStorage) -> None:
+    """A time is an object, and merges with no other."""
+    refs = [output("made"), output("other")]
+    for ref in refs:
+        forge(storage, ref, r.now())
+    storage.settle(effects(*[(ref, [ALICE]) for ref in refs], (output("third"), [ALICE])))
+    assert held(storage, ALICE) == [(output("third"), None)]
 
 
 def test_of_an_output_that_two_settle_otherwise_what_the_first_said_stands_whole(
