@@ -1,8 +1,8 @@
 """The settled outputs in RethinkDB: whose each is, where in the lists, and which asset it holds.
 
 Outputs of transactions that came together lie together, under the addresses of these (`rethinkdb_postings`): a document
-of `outputs` is `{id: all digits of an address but the last, of: {last digit + name of the id/cid: {owners, place, asset
-and step}}}`, where asset and step are left out of what begins an asset.
+of `outputs` is `{id: all digits of an address, spread, but the last, of: {last digit + name of the id/cid: {owners,
+place, asset and step}}}`, where asset and step are left out of what begins an asset.
 
 Invariants:
 

@@ -27,18 +27,21 @@ __all__ = [
     "PLACE_DIGITS",
     "Places",
     "end_of",
+    "gathered",
     "moment",
     "named",
     "neighbours",
     "nth",
     "place_of",
     "placed",
+    "spread",
 ]
 
 NTH_DIGITS: Final = 3
 PER_MILLISECOND: Final = 10**NTH_DIGITS
 
 PLACE_DIGITS: Final = 16
+_TENTH_DIGITS: Final = 11
 _TAIL_CHARACTERS: Final = 20
 _MOST_AHEAD_MILLISECONDS: Final = 30 * 86_400_000
 # That many, whose places differ only in the last digit, share a document.
@@ -104,10 +107,24 @@ def placed(place: int) -> str:
     return f"{place:0{PLACE_DIGITS}d}"
 
 
+def spread(place: int) -> str:
+    """Return a place as part of a key: near to those of the same tenth of a second, and far from those of the next.
+
+    In order, all that is new would come to the last of the parts into which a table is divided, to one server.
+    """
+    text = placed(place)
+    return text[:_TENTH_DIGITS][::-1] + text[_TENTH_DIGITS:]
+
+
+def gathered(key: str) -> int:
+    """Return the place that is spread so; undoes `spread`."""
+    return int(key[:_TENTH_DIGITS][::-1] + key[_TENTH_DIGITS:])
+
+
 def neighbours(place: int) -> tuple[str, str]:
     """Return the key of the document that a place shares with its neighbours, and the digit that tells it from them."""
-    text = placed(place)
-    return text[:-1], text[-1]
+    key = spread(place)
+    return key[:-1], key[-1]
 
 
 def nth(place: int) -> str:

@@ -12,8 +12,8 @@ Invariants:
 - An entry is added once, at the end, by one atomic write; none is ever taken away.
 - What an entry names may not be stored yet, or never, where its writer was killed: it is passed over.
 - A random key costs a page of the disk for itself, so there is one per transaction and one per payload, and one for
-  many steps of an asset; all else is under keys in order.  What is written to at any time, a place or a spender, is so
-  small that it lies in the page.
+  many steps of an asset; all else lies beside what came with it.  What is written to at any time, a place or a spender,
+  is so small that it lies in the page.
 - Members share the database: an entry that was not written here is passed over, a document gives way.  Whoever alters
   the places of an id hides what lies under its address, as if that were deleted.  So a process goes by an address that
   it remembers only to file, and for outputs, which never change; texts, who spends an output, and in which blocks a
@@ -31,7 +31,7 @@ from bigchaindb.exceptions import StorageMismatch
 from bigchaindb.storage import cursors
 from bigchaindb.storage.rethinkdb_driver import r
 from bigchaindb.storage.rethinkdb_names import name_of, named_by
-from bigchaindb.storage.rethinkdb_places import PLACE, moment, named, placed
+from bigchaindb.storage.rethinkdb_places import NTH_DIGITS, PLACE, gathered, named, spread
 from bigchaindb.storage.rethinkdb_store import is_a, may_be_key
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class Postings:
     @staticmethod
     def place(id_: str, place: int) -> tuple[str, str]:
         """Return the entry of a place."""
-        return PLACES + name_of(id_), placed(place)
+        return PLACES + name_of(id_), spread(place)
 
     def places(self, ids: Iterable[str]) -> dict[str, tuple[int, ...]]:
         """Return the places of each id that has any, oldest first."""
@@ -120,7 +120,7 @@ class Postings:
         places = []
         for entry in entries:
             if re.fullmatch(PLACE, entry):
-                places.append(int(entry))
+                places.append(gathered(entry))
             else:
                 self._store.say_once(f"the ledger is damaged: table postings, entry {entry[:80]!r}")
         return tuple(places)
@@ -133,12 +133,12 @@ class Postings:
         addresses = self.make_addresses(id_ for id_, _ in pairs)
         listed: dict[str, list[str]] = {}
         for id_, hash_ in pairs:
-            listed.setdefault(_BLOCKS + moment(addresses[id_]), []).append(f"{name_of(id_)}:{name_of(hash_)}")
+            listed.setdefault(_BLOCKS + _moment(addresses[id_]), []).append(f"{name_of(id_)}:{name_of(hash_)}")
         self.add((at, f"{key} {','.join(sorted(texts))}") for at, texts in listed.items())
 
     def standings(self, ids: Iterable[str]) -> dict[str, list[tuple[str, str]]]:
         """Return the (block key, hash of the text) of each id that has any."""
-        at = {id_: moment(address) for id_, address in self.addresses(ids, afresh=True).items()}
+        at = {id_: _moment(address) for id_, address in self.addresses(ids, afresh=True).items()}
         wanted: dict[str, dict[str, str]] = {}
         for id_, moment_ in at.items():
             wanted.setdefault(moment_, {})[name_of(id_)] = id_
@@ -158,7 +158,7 @@ class Postings:
     @staticmethod
     def spender(output: OutputRef, address: int, id_: str) -> tuple[str, str]:
         """Return the entry of a transaction that spends an output of one with that address."""
-        return f"{_SPENDERS}{placed(address)}/{output.cid}", f"{name_of(output.txid)}:{name_of(id_)}"
+        return f"{_SPENDERS}{spread(address)}/{output.cid}", f"{name_of(output.txid)}:{name_of(id_)}"
 
     def spenders(self, outputs: Iterable[OutputRef]) -> dict[OutputRef, list[str]]:
         """Return the ids of those that spend each output, oldest first."""
@@ -168,7 +168,7 @@ class Postings:
         at: dict[str, dict[str, OutputRef]] = {}
         for output in wanted:
             if output.txid in addresses:
-                key = f"{placed(addresses[output.txid])}/{output.cid}"
+                key = f"{spread(addresses[output.txid])}/{output.cid}"
                 at.setdefault(key, {})[name_of(output.txid)] = output
         found: dict[OutputRef, list[str]] = {}
         for key, entries in self._find(_SPENDERS, {key: key for key in at}).items():
@@ -240,6 +240,10 @@ class Postings:
         rows = self._store.find("postings", [kind + name for name in names])
         found = self._store.sound(rows, lambda row: (row.text("id")[len(kind) :], row.some_texts("of")))
         return {names[name]: entries for name, entries in found}
+
+
+def _moment(address: int) -> str:
+    return spread(address)[:-NTH_DIGITS]
 
 
 def _entries(row: Row) -> list[str]:

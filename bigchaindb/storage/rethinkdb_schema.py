@@ -57,7 +57,7 @@ class Index:
 
 
 TABLES: Final[Mapping[str, Mapping[str, Index]]] = {
-    # {id: all digits of a place but the last, of: {...}}; see `rethinkdb_texts`.
+    # {id: all digits of a place, spread, but the last, of: {...}}; see `rethinkdb_texts`.
     "transactions": {},
     # {id: what is looked up, of: what belongs to it, in the order in which it came}; see `rethinkdb_postings`.
     "postings": {},
@@ -83,7 +83,7 @@ TABLES: Final[Mapping[str, Mapping[str, Index]]] = {
     },
     # {id: node/sequence, node, sequence, block, verdict, text, valid_transactions, newest_time}
     "decisions": {"block": Index(lambda row: row["block"])},
-    # {id: all digits of an address but the last, of: {...}}; see `rethinkdb_outputs`.
+    # {id: all digits of an address, spread, but the last, of: {...}}; see `rethinkdb_outputs`.
     "outputs": {},
     # {id: u, g or s/owner/all digits of a place but the last, of: {...}}; see `rethinkdb_holdings`.
     "holdings": {},

@@ -1,8 +1,8 @@
 """Signed texts in RethinkDB.
 
-Texts that came together lie together: a document of `transactions` is `{id: all digits of a place but the last, of:
-{last digit + name of the id: {name of the hash: [text, tag]}}}`.  A document for each, under its hash, would cost the
-server several times as much, and the more so the more there are.
+Texts that came together lie together: a document of `transactions` is `{id: all digits of a place, spread, but the
+last, of: {last digit + name of the id: {name of the hash: [text, tag]}}}`.  A document for each, under its hash, would
+cost the server several times as much, and the more so the more there are.
 
 Invariants:
 

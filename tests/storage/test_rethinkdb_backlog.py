@@ -16,7 +16,7 @@ from bigchaindb.storage.rethinkdb import RethinkStorage
 from bigchaindb.storage.rethinkdb_backlog import _entry, _joined
 from bigchaindb.storage.rethinkdb_driver import r
 from bigchaindb.storage.rethinkdb_names import name_of
-from bigchaindb.storage.rethinkdb_places import moment, neighbours
+from bigchaindb.storage.rethinkdb_places import moment, neighbours, spread
 from tests.storage.make import block, digest, ref, sighting, stored, transaction
 
 if TYPE_CHECKING:
@@ -297,7 +297,7 @@ def test_a_text_that_a_stranger_files_at_an_older_place_hides_no_honest_one(
     storage.append_backlog([new], 1.0)
     forged = replace(new, text="forged", spends=())
     posting = r.table("postings").get("t" + name_of(new.id))
-    storage._store.write(posting.update(lambda row: {"of": r.expr(["0000000000001000"]) + row["of"]}))
+    storage._store.write(posting.update(lambda row: {"of": r.expr([spread(1_000)]) + row["of"]}))
     other._texts.keep([forged], [1_000])
     for each in (storage, other):
         assert each.contents([ref(new)]) == {new.hash: stored(new)}

@@ -7,7 +7,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bigchaindb.exceptions import InvalidValue
-from bigchaindb.storage.rethinkdb_places import PER_MILLISECOND, Places, end_of, moment, named, nth, place_of
+from bigchaindb.storage.rethinkdb_places import (
+    PER_MILLISECOND,
+    PLACE_DIGITS,
+    Places,
+    end_of,
+    gathered,
+    moment,
+    named,
+    nth,
+    place_of,
+    spread,
+)
 
 NOW_SECONDS = 1_800_000_000.0
 
@@ -92,3 +103,18 @@ def test_nobody_can_bring_all_places_to_an_end(ahead_seconds: float) -> None:
     before = places.take(1)
     places.learn(NOW_SECONDS, junk)
     assert before < places.take(1) < junk
+
+
+@given(st.integers(0, 10**16 - 1))
+def test_what_is_spread_is_gathered_again(place: int) -> None:
+    assert gathered(spread(place)) == place
+    assert len(spread(place)) == PLACE_DIGITS
+
+
+def test_what_came_together_lies_together_and_what_comes_next_lies_elsewhere() -> None:
+    tenth = 100 * PER_MILLISECOND
+    first = 12_345_678_901 * 10**5
+    one = [spread(place) for place in range(first, first + tenth, 777)]
+    assert one == sorted(one)
+    assert {key[0] for key in one} == {one[0][0]}
+    assert len({spread(first + each * tenth)[0] for each in range(10)}) == 10
