@@ -65,6 +65,7 @@ class Noting:
         self._cursor: str | None = None
         self._moved: Callable[[str], BigchainDBError] = JournalError
         self._noted: dict[str, Noted] = {}
+        self._passed: dict[str, StoredBlock] = {}
         self._aside_after: str | None = None
 
     def go_on(self, moved: Callable[[str], BigchainDBError]) -> None:
@@ -90,6 +91,8 @@ class Noting:
         if not page:
             return False
         known = self._storage.sightings(self._node.me, [stored.key for _, stored in page])
+        # This node's builder has noted its own blocks.
+        self._passed = {stored.key: stored for _, stored in page if stored.key in known}
         new = [
             Sighting(stored.key, stored.id, now, checked=self._is_whole(stored))
             for _, stored in page
@@ -137,6 +140,11 @@ class Noting:
         """Return by key what was found whole since the last call, so far as it is kept, and need not be read again."""
         noted, self._noted = self._noted, {}
         return noted
+
+    def take_passed(self) -> dict[str, StoredBlock]:
+        """Return by key what was read since the last call and had been noted before; it was not looked at."""
+        passed, self._passed = self._passed, {}
+        return passed
 
     # --- what a block is, and holds --------------------------------------------------------------------------
 

@@ -177,9 +177,12 @@ class Voter:
         if decided := [sighting for sighting in told if sighting.verdict is not None]:
             self._storage.sight(self._node.me, decided)
         missing = [sighting for sighting in told if sighting.verdict is None]
-        stored = self._storage.blocks([s.block_id for s in missing]) if missing else {}
+        passed = self._noting.take_passed()
+        unread = [s.block_id for s in missing if s.key not in passed]
+        stored = self._storage.blocks(unread) if unread else {}
         for sighting in missing:
-            for item in stored.get(sighting.block_id, []):
+            found = [passed[sighting.key]] if sighting.key in passed else stored.get(sighting.block_id, [])
+            for item in found:
                 if item.key == sighting.key and (block := self._noting.acceptable(item)):
                     self._open[block.id] = _Open(sighting, block, item)
         self._open = {s.block_id: self._open[s.block_id] for s in wanted if s.block_id in self._open}

@@ -107,16 +107,21 @@ class Backlog:
 
     def _append(self, transactions: Sequence[NewTransaction], received_at: float) -> None:
         self._store.learn_places(_LEARN_SECONDS, _last())
-        waiting = dict(self._waiting(transaction.id for transaction in transactions))
+        # A look for what is new, as nearly all is, can be saved: whether it was shows when it is filed.
+        unheard = {t.id for t in transactions if self._postings.is_unheard(t.id)}
+        waiting = dict(self._waiting(t.id for t in transactions if t.id not in unheard))
         # Also those that are indexed already: whoever indexed them may have ended before the texts were stored.
         new = [t for t in transactions if TextRef(t.hash, t.id) not in waiting]
         for part in in_moments(new):
             first = self._store.places(PER_MILLISECOND)
-            places = [first + offset for offset, _ in part]
-            self._texts.keep([transaction for _, transaction in part], places)
-            entries = [_entry(TextRef(t.hash, t.id), first + offset) for offset, t in part]
+            texts = [transaction for _, transaction in part]
+            if not self._texts.keep(texts, [first + offset for offset, _ in part]):
+                waiting |= self._waiting(t.id for t in texts if t.id in unheard)
+            placed = [(TextRef(t.hash, t.id), first + offset) for offset, t in part]
+            entries = [_entry(text, place) for text, place in placed if text not in waiting]
             document = {"id": moment(first), "at": received_at, "waiting": entries}
-            self._store.put("backlog", [document], _joined, news=[changes.BACKLOG])
+            if entries:
+                self._store.put("backlog", [document], _joined, news=[changes.BACKLOG])
 
     # --- who waits -------------------------------------------------------------------------------------------
 

@@ -67,65 +67,83 @@ class Holdings:
         gone: dict[OutputRef, str] = {}
         for ref, spender in effects.spent:
             gone.setdefault(ref, spender)
-        # Every node does this for every block, and a look costs a tenth of a write.
         makers = {OutputRef(spender, 0) for spender in gone.values()}
         known = self._outputs.find([*new, *gone, *makers])
         missing = [output for ref, output in new.items() if ref not in known]
-        added: dict[OutputRef, Output] = {}
+        # Every node does this for every block, and a look costs a tenth of a write: so whoever is not the first looks
+        # before it writes, and whoever seems to be the first does not look.
+        is_first = len(missing) == len(new) > 0
+        standing = dict(known)
 
         def add() -> None:
-            added.update(self._outputs.add(missing))
-            self._list(added.values(), gone, {})
+            added = self._outputs.add(missing)
+            standing.update(added)
+            self._list(added.values(), gone, {}, self._as_spent(standing, gone) if is_first else {})
 
-        self._store.together(add, lambda: self._list(known.values(), gone, self._lists(known.values())))
-        standing = known | added
-        self._list_as_spent(standing, gone)
+        if is_first:
+            self._store.together(add, lambda: self._list(known.values(), gone, None, {}))
+        else:
+            if missing:
+                add()
+            spent = self._as_spent(standing, gone)
+            keys = chain.from_iterable(chain.from_iterable(output.lists() for output in known.values()))
+            self._list(known.values(), gone, self._found([*keys, *spent]), spent)
         made = [(hash_, txid, standing.get(OutputRef(txid, 0))) for hash_, txid in effects.payloads]
         carried = [self._postings.payload(hash_, txid, first.number) for hash_, txid, first in made if first]
         if carried:
-            self._postings.add_payloads(carried)
+            self._postings.add_payloads(carried, look=not is_first)
         self._outputs.mark(effects.outputs)
-
-    def _lists(self, outputs: Iterable[Output]) -> dict[str, Mapping[str, Any]]:
-        return self._found(chain.from_iterable(chain.from_iterable(output.lists() for output in outputs)))
 
     def _found(self, keys: Iterable[str]) -> dict[str, Mapping[str, Any]]:
         rows = self._store.find("holdings", keys)
         return dict(self._store.sound(rows, lambda row: (row.text("id"), row.mapping("of"))))
 
     def _list(
-        self, outputs: Iterable[Output], spenders: Mapping[OutputRef, str], lists: Mapping[str, Mapping[str, Any]]
+        self,
+        outputs: Iterable[Output],
+        spenders: Mapping[OutputRef, str],
+        lists: Mapping[str, Mapping[str, Any]] | None,
+        others: Mapping[str, Mapping[str, object]],
     ) -> None:
-        """List outputs as unspent or gone where they are not listed so.
+        """List outputs as unspent or gone, and put other entries into other lists, where they are not there.
 
         Args:
             outputs: some that stand.
             spenders: their ids by output, for those that are gone.
-            lists: those in which the outputs are looked for, as far as they are there.
+            lists: those in which all this is looked for, as far as they are there; None where nobody has looked, and
+                what is gone was unspent until now.
+            others: entries by list.
         """
+        there = lists or {}
         added: dict[str, dict[str, object]] = {}
         left: dict[str, list[str]] = {}
         for output in outputs:
             entry, spender = output.entry, spenders.get(output.ref)
             for unspent, gone in output.lists():
-                is_held, is_gone = entry in lists.get(unspent, ()), entry in lists.get(gone, ())
+                is_held, is_gone = lists is None or entry in there.get(unspent, ()), entry in there.get(gone, ())
                 if spender is not None and not is_gone:
                     added.setdefault(gone, {})[entry] = name_of(spender)
                 elif spender is None and output.owners and not is_held and not is_gone:
                     added.setdefault(unspent, {})[entry] = True
                 if is_held and (is_gone or spender is not None):
                     left.setdefault(unspent, []).append(entry)
+        for key, entries in others.items():
+            if new := {entry: value for entry, value in entries.items() if entry not in there.get(key, ())}:
+                added[key] = new
         self._store.put("holdings", _list_documents(added), _joined)
         self._store.change("holdings", left, _without)
 
-    def _list_as_spent(self, standing: Mapping[OutputRef, Output], spenders: Mapping[OutputRef, str]) -> None:
-        """List what is gone in the order in which it was spent, where it is not listed so.
+    @staticmethod
+    def _as_spent(
+        standing: Mapping[OutputRef, Output], spenders: Mapping[OutputRef, str]
+    ) -> dict[str, dict[str, object]]:
+        """Return the lists of what is gone in the order in which it was spent, as far as these say.
 
         Args:
             standing: outputs that stand.
             spenders: their ids by output, for those that are gone.
         """
-        wanted: dict[str, dict[str, object]] = {}
+        lists: dict[str, dict[str, object]] = {}
         for ref, spender in spenders.items():
             output = standing.get(ref)
             if output is not None:
@@ -133,14 +151,8 @@ class Holdings:
                 entry = f"{place[LISTED_DIGITS]}{name_of(ref.txid)}/{ref.cid}/{placed(output.number)}"
                 for owner in output.owners:
                     key = f"{_SPENT}/{owner}/{place[:LISTED_DIGITS]}"
-                    wanted.setdefault(key, {})[entry] = name_of(spender)
-        lists = self._found(wanted)
-        missing = {
-            key: new
-            for key, entries in wanted.items()
-            if (new := {entry: spender for entry, spender in entries.items() if entry not in lists.get(key, ())})
-        }
-        self._store.put("holdings", _list_documents(missing), _joined)
+                    lists.setdefault(key, {})[entry] = name_of(spender)
+        return lists
 
     # --- of an owner -----------------------------------------------------------------------------------------
 

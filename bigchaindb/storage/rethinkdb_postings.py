@@ -62,6 +62,7 @@ class Postings:
         """Read and write with this."""
         self._store = store
         self._known: dict[str, int] = {}
+        self._unheard: set[str] = set()
 
     # --- the places of a transaction id: those of its texts, as a rule ---------------------------------------
 
@@ -72,20 +73,23 @@ class Postings:
 
     def places(self, ids: Iterable[str]) -> dict[str, tuple[int, ...]]:
         """Return the places of each id that has any, oldest first."""
-        found = self._find(PLACES, {name_of(id_): id_ for id_ in ids})
+        wanted = {name_of(id_): id_ for id_ in ids}
+        found = self._find(PLACES, wanted)
         places = {id_: its for id_, entries in found.items() if (its := self._places_in(entries))}
+        if len(self._unheard) > _REMEMBERED:
+            self._unheard = set()
+        self._unheard.update(id_ for id_ in wanted.values() if id_ not in places)
         self.learn({id_: its[0] for id_, its in places.items()})
         return places
 
-    def addresses(self, ids: Iterable[str], *, afresh: bool = False) -> dict[str, int]:
-        """Return the address of each id that has one.
+    def is_unheard(self, id_: str) -> bool:
+        """Tell whether nothing was filed under an id when it was last looked for; by now there may be something."""
+        return id_ in self._unheard
 
-        Args:
-            ids: of transactions.
-            afresh: also where it is remembered.
-        """
+    def addresses(self, ids: Iterable[str]) -> dict[str, int]:
+        """Return the address of each id that has one."""
         wanted = dict.fromkeys(ids)
-        known = {} if afresh else {id_: address for id_ in wanted if (address := self._known.get(id_)) is not None}
+        known = {id_: address for id_ in wanted if (address := self._known.get(id_)) is not None}
         found = self.places(id_ for id_ in wanted if id_ not in known)
         return {**known, **{id_: its[0] for id_, its in found.items()}}
 
@@ -114,7 +118,10 @@ class Postings:
         """Remember addresses."""
         if len(self._known) > _REMEMBERED:
             self._known = {}
-        self._known.update(addresses)
+        for id_, address in addresses.items():
+            # The first for ever: what was filed there must not be lost sight of because somebody altered the posting.
+            self._known.setdefault(id_, address)
+            self._unheard.discard(id_)
 
     def _places_in(self, entries: Iterable[str]) -> tuple[int, ...]:
         places = []
@@ -138,7 +145,7 @@ class Postings:
 
     def standings(self, ids: Iterable[str]) -> dict[str, list[tuple[str, str]]]:
         """Return the (block key, hash of the text) of each id that has any."""
-        at = {id_: _moment(address) for id_, address in self.addresses(ids, afresh=True).items()}
+        at = {id_: _moment(address) for id_, address in self.addresses(ids).items()}
         wanted: dict[str, dict[str, str]] = {}
         for id_, moment_ in at.items():
             wanted.setdefault(moment_, {})[name_of(id_)] = id_
@@ -163,7 +170,7 @@ class Postings:
     def spenders(self, outputs: Iterable[OutputRef]) -> dict[OutputRef, list[str]]:
         """Return the ids of those that spend each output, oldest first."""
         wanted = dict.fromkeys(outputs)
-        addresses = self.addresses((output.txid for output in wanted), afresh=True)
+        addresses = self.addresses(output.txid for output in wanted)
         # Two that came in one millisecond may have one address.
         at: dict[str, dict[str, OutputRef]] = {}
         for output in wanted:
@@ -185,13 +192,18 @@ class Postings:
         """Return the entry of a transaction with a payload; its place keeps them in order."""
         return f"{_PAYLOAD}{name_of(payload_hash)}/{named(place, id_)}", id_
 
-    def add_payloads(self, entries: Iterable[tuple[str, str]]) -> None:
-        """Add entries of transactions with payloads, of which others may have added some."""
+    def add_payloads(self, entries: Iterable[tuple[str, str]], *, look: bool) -> None:
+        """Add entries of transactions with payloads.
+
+        Args:
+            entries: from `payload`.
+            look: whether others may have added some, and a look may save writing them.
+        """
         wanted = dict(entries)
-        # Every node does this for every block, and a look costs a tenth of a write.
-        there = self._store.find("postings", wanted, fields=("id",))
-        for row in self._store.sound(there, lambda row: row.text("id")):
-            wanted.pop(row)
+        if look:
+            there = self._store.find("postings", wanted, fields=("id",))
+            for row in self._store.sound(there, lambda row: row.text("id")):
+                wanted.pop(row)
         self.add(wanted.items())
 
     def with_payload(self, payload_hash: str, after: str, limit: int) -> list[tuple[str, str]]:

@@ -48,8 +48,12 @@ class Texts:
         self._store = store
         self._postings = postings
 
-    def keep(self, transactions: Sequence[NewTransaction], places: Sequence[int]) -> None:
-        """Store texts and their index, each at its place, also where they are stored elsewhere."""
+    def keep(self, transactions: Sequence[NewTransaction], places: Sequence[int]) -> bool:
+        """Store texts and their index, each at its place, also where they are stored elsewhere.
+
+        Returns:
+            Whether certainly nothing was filed under any of their ids before.
+        """
         at: dict[str, int] = {}
         for transaction, place in zip(transactions, places, strict=True):
             at.setdefault(transaction.id, place)
@@ -71,6 +75,7 @@ class Texts:
         self._store.together(write, lambda: is_new.append(self._postings.add(entries)))
         if is_new[0]:
             self._postings.learn(at)
+        return is_new[0]
 
     def contents(self, texts: Iterable[TextRef]) -> dict[str, StoredTransaction]:
         """See `Storage.contents`."""

@@ -151,10 +151,10 @@ def test_two_with_one_address_are_not_taken_for_each_other(
 
 
 @pytest.mark.parametrize("places", [[], ["4999000000000000"]])
-def test_whoever_alters_an_address_hides_the_same_from_all(
+def test_whoever_alters_an_address_hides_nothing_from_those_who_remember_it(
     storage: RethinkStorage, other: RethinkStorage, places: list[str]
 ) -> None:
-    """Nobody votes on what only a memory of where it was can still find."""
+    """A voter goes on seeing what it has voted for, and which rivals that has."""
     made, spender = transaction("a"), transaction("x", spends=[output("a")])
     storage.append_backlog([made, spender], 1.0)
     of = block("A", made, spender)
@@ -162,9 +162,36 @@ def test_whoever_alters_an_address_hides_the_same_from_all(
     storage.sight(NODE, [sighting(of)])
     posting = r.table("postings").get("t" + name_of(made.id))
     storage._store.write(posting.update(lambda row: {"of": r.expr(places) + row["of"] if places else []}))
-    for each in (storage, other):
-        assert each.spenders([output("a")]) == {}
-        assert each.standings(NODE, [made.id, spender.id]).keys() == {spender.id}
+    # That reads the posting, too.
+    assert storage.transactions([made.id]).keys() == ({made.id} if places else set())
+    assert storage.spenders([output("a")]) == {output("a"): [spender.id]}
+    assert storage.standings(NODE, [made.id, spender.id]).keys() == {made.id, spender.id}
+    assert other.spenders([output("a")]) == {}
+    assert other.standings(NODE, [made.id, spender.id]).keys() == {spender.id}
+
+
+def test_a_text_that_two_append_at_once_waits_and_leaves_once(storage: RethinkStorage, other: RethinkStorage) -> None:
+    for turn in range(10):
+        new = [transaction(f"{turn} {each}") for each in range(3)]
+        for each in (storage, other):
+            # As whoever takes something in does: by then nobody has stored it.
+            assert each.standings(NODE, [t.id for t in new]) == {}
+        at_once(partial(storage.append_backlog, new, 1.0), partial(other.append_backlog, new[::-1], 2.0))
+        assert storage.waiting([t.id for t in new]) == {t.id: [stored(t)] for t in new}
+        other.drop_backlog(ids=[t.id for t in new])
+        assert storage.waiting([t.id for t in new]) == {}
+        assert storage.backlog_size() == 0
+
+
+def test_what_another_has_appended_since_it_was_looked_for_is_not_let_wait_again(
+    storage: RethinkStorage, other: RethinkStorage
+) -> None:
+    old, new = transaction("old"), transaction("new")
+    assert storage.standings(NODE, [old.id, new.id]) == {}
+    other.append_backlog([old], 1.0)
+    storage.append_backlog([old, new], 2.0)
+    assert storage.backlog_size() == 2
+    assert storage.waiting([old.id, new.id]) == {old.id: [stored(old)], new.id: [stored(new)]}
 
 
 def test_an_address_that_is_deleted_while_it_is_made_stops_what_needs_it(

@@ -88,7 +88,7 @@ def test_what_many_settle_at_once_is_listed_once(empty_ledger: Server) -> None:
 def list_again(storage: RethinkStorage, settled: Effects) -> None:
     """Do what a node does that looked for these outputs in the lists before others listed them."""
     standing = storage._outputs.find(new.ref for new in settled.outputs)
-    storage._holdings._list(standing.values(), {}, {})
+    storage._holdings._list(standing.values(), {}, {}, {})
 
 
 def test_what_a_slow_node_lists_again_is_spent_all_the_same(storage: RethinkStorage, other: RethinkStorage) -> None:
