@@ -44,7 +44,6 @@ __all__ = [
     "Transaction",
     "check_size",
     "document_text",
-    "first_input",
     "transaction_id",
 ]
 
@@ -265,22 +264,6 @@ class Transaction:
                 "condition": spent.document if spent else _creator_condition(fulfillment.owners[0]),
             }
         )
-
-
-def first_input(text: str) -> str | None:
-    """Return the id of what the first fulfillment of a text spends; None where it spends nothing.
-
-    This is a quick look at what nobody has checked, a tenth of the work of taking it in.
-
-    Raises:
-        TransactionMalformed: there is no such field.
-    """
-    field = "transaction.fulfillments[0].input"
-    try:
-        spent = canonical.parse_trusted(text)["transaction"]["fulfillments"][0]["input"]
-        return None if spent is None else _shape.hash(spent["txid"], f"{field}.txid")
-    except (LookupError, TypeError, ValueError, RecursionError) as error:
-        raise TransactionMalformed(f"{field}: cannot be read", field=field) from error
 
 
 def transaction_id(body: Mapping[str, Any]) -> str:

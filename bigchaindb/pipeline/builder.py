@@ -22,7 +22,6 @@ from bigchaindb.exceptions import BlockError, OperationError, TransactionError
 from bigchaindb.model.block import MAX_TRANSACTIONS, Block
 from bigchaindb.model.rejection import Rejection
 from bigchaindb.model.timestamp import format_timestamp
-from bigchaindb.model.transaction import first_input
 from bigchaindb.node import counters
 from bigchaindb.node.membership import is_behind
 from bigchaindb.node.node import stored_block
@@ -197,24 +196,29 @@ class Builder:
         while self._room.has_room and read < _PAGE:
             page = self._storage.backlog(self._cursor, self._page)
             self._is_read_through = len(page) < self._page
-            for item in page:
-                self._cursor = item.cursor
-                if item.transaction.hash not in self._room:
-                    self._admit(item.transaction, now)
+            mine: list[TextRef] = []
+            for entry in page:
+                self._cursor = entry.cursor
+                if entry.text.hash not in self._room:
+                    before = self._turn(entry.assigning)
+                    if before > 0:
+                        self._leave(entry.text.hash, entry.text.id, before, now)
+                    else:
+                        mine.append(entry.text)
+            texts = self._storage.contents(mine) if mine else {}
+            for ref in mine:
+                if ref.hash in texts:
+                    self._admit(texts[ref.hash], now)
             if self._is_read_through:
                 return False
             read += len(page)
             # So many as are not too large in memory, if the next are like these.
-            mean_bytes = sum(len(item.transaction.text) for item in page) // len(page) + 1
+            mean_bytes = sum(len(stored.text) for stored in texts.values()) // len(page) + 1
             self._page = min(_PAGE, max(_LEAST_PAGE, min(2 * self._page, _PAGE_BYTES // mean_bytes)))
         return self._room.has_room
 
     def _admit(self, stored: StoredTransaction, seen_at: float, *, mine: bool = False) -> None:
         """Take an entry in, as this node's to build if it is assigned to it or the caller says so."""
-        before = 0 if mine else self._turn(stored)
-        if before > 0:
-            self._leave(stored.hash, stored.id, before, seen_at)
-            return
         try:
             transaction = self._node.view.read(stored)
         except TransactionError as error:
@@ -227,17 +231,21 @@ class Builder:
             self._log_once("transaction under a false key", stored.id, "hash or id is not that of the text")
             self._reject([(stored.hash, stored.id, "is stored under a false hash or id", None)])
             return
+        before = 0 if mine else turn(transaction, self._node.federation, self._node.me)
+        if before > 0:
+            # Whoever stored it said otherwise.
+            self._leave(stored.hash, stored.id, before, seen_at)
+            return
         self._room.add(Entry(transaction, seen_at))
 
-    def _turn(self, stored: StoredTransaction) -> int:
-        """Return how many members come before this node, at a quick look: whoever builds it looks closely."""
+    def _turn(self, assigning: str) -> int:
+        """Return how many members come before this node, as whoever stored a transaction says."""
         if len(self._node.federation) == 1:
             return 0
         try:
-            assigning = first_input(stored.text) or stored.id
             return turn_by(assigning, self._node.federation, self._node.me)
-        except (TransactionError, ValueError):
-            return 0  # no transaction, which every node finds out for itself
+        except ValueError:
+            return 0  # it is looked at
 
     def _leave(self, text_hash: str, txid: str, before: int, now: float) -> None:
         """Leave a transaction for a while to the members whose turn comes before this node's.

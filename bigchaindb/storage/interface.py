@@ -101,7 +101,7 @@ class Storage(ABC):
 
     @abstractmethod
     def backlog(self, after: str | None, limit: int) -> list[BacklogEntry]:
-        """Return up to `limit` waiting entries behind a cursor, in backlog order."""
+        """Return up to `limit` waiting entries behind a cursor, in backlog order, without their texts."""
 
     @abstractmethod
     def waiting(self, ids: Sequence[str]) -> dict[str, list[StoredTransaction]]:

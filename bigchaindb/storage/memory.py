@@ -195,7 +195,12 @@ class MemoryStorage(Storage):
                 stored = _keep(contents, transaction)
                 if stored.hash not in contents.backlog:
                     contents.appended += 1
-                    contents.backlog[stored.hash] = BacklogEntry(cursors.at(contents.appended), received_at, stored)
+                    contents.backlog[stored.hash] = BacklogEntry(
+                        cursors.at(contents.appended),
+                        received_at,
+                        TextRef(stored.hash, stored.id),
+                        transaction.assigning,
+                    )
 
     def backlog(self, after: str | None, limit: int) -> list[BacklogEntry]:
         """See `Storage.backlog`."""
@@ -207,9 +212,9 @@ class MemoryStorage(Storage):
         """See `Storage.waiting`."""
         with self._reading() as contents:
             texts = [text for id_ in dict.fromkeys(ids) for text in contents.texts.get(id_, ())]
-            entries = [contents.backlog[text.hash] for text in texts if text.hash in contents.backlog]
-            entries.sort(key=lambda entry: entry.cursor)
-            return grouped((entry.transaction.id, entry.transaction) for entry in entries)
+            waiting = [text for text in texts if text.hash in contents.backlog]
+            waiting.sort(key=lambda text: contents.backlog[text.hash].cursor)
+            return grouped((text.id, text) for text in waiting)
 
     def drop_backlog(self, *, ids: Sequence[str] = (), texts: Sequence[TextRef] = ()) -> None:
         """See `Storage.drop_backlog`."""

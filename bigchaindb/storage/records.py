@@ -9,7 +9,7 @@ Invariants:
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
     from bigchaindb.model.reference import OutputRef
@@ -30,6 +30,9 @@ __all__ = [
     "TextRef",
     "VoteRow",
 ]
+
+# As many as `bigchaindb.consensus.selection` looks at.
+ASSIGNING_CHARACTERS: Final = 16
 
 
 class TextRef(NamedTuple):
@@ -71,20 +74,30 @@ class NewTransaction(StoredTransaction):
 
     spends: tuple[OutputRef, ...] = ()
 
+    @property
+    def assigning(self) -> str:
+        """The beginning of the id that says whose turn it is to build it: of what its first input spends, or its own.
+
+        See design.md 3.2, and `BacklogEntry`.
+        """
+        return (self.spends[0].txid if self.spends else self.id)[:ASSIGNING_CHARACTERS]
+
 
 @dataclass(frozen=True, slots=True)
 class BacklogEntry:
-    """A transaction that waits.
+    """A text that waits.  The text itself is left to `Storage.contents`: most nodes need none of what others build.
 
     Attributes:
         cursor: position in the backlog; opaque, ordered as the backlog is.
         received_at: Unix seconds by the clock of the node that stored it.
-        transaction: what waits.
+        text: what waits.
+        assigning: `NewTransaction.assigning`, as whoever stored it said.
     """
 
     cursor: str
     received_at: float
-    transaction: StoredTransaction
+    text: TextRef
+    assigning: str
 
 
 @dataclass(frozen=True, slots=True)

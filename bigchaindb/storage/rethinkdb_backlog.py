@@ -1,6 +1,7 @@
 """The backlog in RethinkDB.
 
-What one call appends waits in one small document: the names of the texts, under the millisecond of the call.  So a
+What one call appends waits in one small document: the names of the texts, and whose turn it is to build each, under the
+millisecond of the call.  So a
 thousand transactions enter the backlog by one write, and leave it by few.
 
 Invariants:
@@ -19,11 +20,11 @@ import threading
 import time
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from bigchaindb.storage import changes, cursors
 from bigchaindb.storage.grouping import grouped
-from bigchaindb.storage.records import BacklogEntry, TextRef
+from bigchaindb.storage.records import ASSIGNING_CHARACTERS, BacklogEntry, TextRef
 from bigchaindb.storage.rethinkdb_driver import r
 from bigchaindb.storage.rethinkdb_names import name_of, named_by
 from bigchaindb.storage.rethinkdb_places import MOMENT, NTH_DIGITS, PER_MILLISECOND, end_of, moment, nth
@@ -31,7 +32,7 @@ from bigchaindb.storage.rethinkdb_store import is_a
 from bigchaindb.storage.rethinkdb_texts import in_moments
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from bigchaindb.storage.records import NewTransaction, StoredTransaction
     from bigchaindb.storage.rethinkdb_postings import Postings
@@ -45,11 +46,30 @@ _LATE: Final = 1_000 * PER_MILLISECOND
 _LEARN_SECONDS: Final = 0.25
 _FIRST_PAGE: Final = 4
 _LAST_PAGE: Final = 1_024
+_LED_CHARACTERS: Final = NTH_DIGITS + ASSIGNING_CHARACTERS
 # What sorts behind this is no moment, or one that is centuries away.
 _END: Final = "9"
 _COUNTED_DOCUMENTS: Final = 1_000
 # A count that took long will do for so many times as long.
 _COUNT_SHARE: Final = 20
+
+
+class _Listed(NamedTuple):
+    """An entry of the backlog.
+
+    Attributes:
+        text: what waits.
+        place: of the text, and in the backlog.
+        received_at: as `BacklogEntry`.
+        assigning: as `BacklogEntry`.
+        entry: all this as it is stored.
+    """
+
+    text: TextRef
+    place: int
+    received_at: float
+    assigning: str
+    entry: str
 
 
 @dataclass(slots=True)
@@ -60,26 +80,37 @@ class _Reader:
         since: where it began.
         latest: the last place it was given.
         given: the places of the latest texts that it was given.
+        entries: the latest entries that it was given, by document: it reads these again and again.
     """
 
     since: int = 0
     latest: int = 0
     given: dict[str, int] = field(default_factory=dict)
+    entries: dict[str, set[str]] = field(default_factory=dict)
 
     def is_at(self, place: int) -> bool:
         """Tell whether this reader goes on from a place."""
         return self.since <= place <= self.latest
 
-    def take(self, hash_: str, place: int) -> None:
+    def take(self, each: _Listed) -> None:
         """Note what it is given."""
-        self.given[hash_] = place
-        self.latest = max(self.latest, place)
+        self.given[each.text.hash] = each.place
+        self.entries.setdefault(moment(each.place), set()).add(each.entry)
+        self.latest = max(self.latest, each.place)
+
+    def passed(self, at: str, start: int) -> Collection[str]:
+        """Return entries of a document that it was given and that are not behind a place."""
+        given = self.entries.get(at, set())
+        if given and at >= moment(start):
+            return {entry for entry in given if at == moment(start) and entry[:NTH_DIGITS] <= nth(start)}
+        return given
 
     def forget(self) -> None:
         """Forget what can't be taken for late any more."""
         horizon = self.latest - _LATE
         if self.given and next(iter(self.given.values())) <= horizon:
             self.given = {hash_: place for hash_, place in self.given.items() if place > horizon}
+            self.entries = {at: entries for at, entries in self.entries.items() if end_of(at) > horizon}
 
 
 class Backlog:
@@ -109,24 +140,23 @@ class Backlog:
         self._store.learn_places(_LEARN_SECONDS, _last())
         # A look for what is new, as nearly all is, can be saved: whether it was shows when it is filed.
         unheard = {t.id for t in transactions if self._postings.is_unheard(t.id)}
-        waiting = dict(self._waiting(t.id for t in transactions if t.id not in unheard))
+        waiting = {each.text for each in self._waiting(t.id for t in transactions if t.id not in unheard)}
         # Also those that are indexed already: whoever indexed them may have ended before the texts were stored.
         new = [t for t in transactions if TextRef(t.hash, t.id) not in waiting]
         for part in in_moments(new):
             first = self._store.places(PER_MILLISECOND)
             texts = [transaction for _, transaction in part]
             if not self._texts.keep(texts, [first + offset for offset, _ in part]):
-                waiting |= self._waiting(t.id for t in texts if t.id in unheard)
-            placed = [(TextRef(t.hash, t.id), first + offset) for offset, t in part]
-            entries = [_entry(text, place) for text, place in placed if text not in waiting]
+                waiting.update(each.text for each in self._waiting(t.id for t in texts if t.id in unheard))
+            entries = [_entry(t, first + offset) for offset, t in part if TextRef(t.hash, t.id) not in waiting]
             document = {"id": moment(first), "at": received_at, "waiting": entries}
             if entries:
                 self._store.put("backlog", [document], _joined, news=[changes.BACKLOG])
 
     # --- who waits -------------------------------------------------------------------------------------------
 
-    def _waiting(self, ids: Iterable[str]) -> list[tuple[TextRef, int]]:
-        """Return those texts of these ids that wait, each with its place, the latest first.
+    def _waiting(self, ids: Iterable[str]) -> list[_Listed]:
+        """Return the entries of those texts of these ids that wait, the latest first.
 
         What nothing more is stored for must be on disk, and not only in the memory of a server that may end; and what
         a server that was cut off does not know of waits nevertheless.
@@ -134,12 +164,12 @@ class Backlog:
         places = self._postings.places(ids)
         documents = self._store.find("backlog", {moment(place) for its in places.values() for place in its})
         entries = chain.from_iterable(self._store.sound(documents, _entries))
-        found = [(text, place) for text, place, _ in entries if place in places.get(text.id, ())]
-        return sorted(found, key=lambda pair: pair[1], reverse=True)
+        found = [each for each in entries if each.place in places.get(each.text.id, ())]
+        return sorted(found, key=lambda each: each.place, reverse=True)
 
     def waiting(self, ids: Sequence[str]) -> dict[str, list[StoredTransaction]]:
         """See `Storage.waiting`."""
-        places = dict(self._waiting(ids))
+        places = {each.text: each.place for each in self._waiting(ids)}
         found = list(self._texts.contents(places).values())
         found.sort(key=lambda transaction: places[TextRef(transaction.hash, transaction.id)])
         return grouped((transaction.id, transaction) for transaction in found)
@@ -178,18 +208,16 @@ class Backlog:
         if reader is None or start == 0 or not reader.is_at(start):
             reader = self._of_thread.reader = _Reader(since=start, latest=start)
         listed = self._listed(reader, start, limit)
-        texts = self._texts.at_places([(text, place) for text, place, _ in listed])
         page = []
-        for text, place, received_at in listed:
-            if text in texts:
-                reader.take(text.hash, place)
-                page.append(BacklogEntry(cursors.at(max(place, start)), received_at, texts[text]))
+        for each in listed:
+            reader.take(each)
+            page.append(BacklogEntry(cursors.at(max(each.place, start)), each.received_at, each.text, each.assigning))
         reader.forget()
         return page
 
-    def _listed(self, reader: _Reader, start: int, limit: int) -> list[tuple[TextRef, int, float]]:
-        """Return text, place and time of the next entries behind a place, and of those that came late before it."""
-        found: list[tuple[TextRef, int, float]] = []
+    def _listed(self, reader: _Reader, start: int, limit: int) -> list[_Listed]:
+        """Return the next entries behind a place, and those that came late before it."""
+        found: list[_Listed] = []
         begin = max(start - _LATE, reader.since)
         behind = moment(begin)
         bound = "closed"
@@ -198,9 +226,11 @@ class Backlog:
             query = r.table("backlog").between(behind, _END, left_bound=bound).order_by(index="id").limit(size)
             documents = self._store.rows("backlog", query, decides=False)
             found += [
-                (text, place, received_at)
-                for text, place, received_at in chain.from_iterable(self._store.sound(documents, _entries))
-                if place > start or (place > begin and text.hash not in reader.given)
+                each
+                for each in chain.from_iterable(
+                    self._store.sound(documents, lambda row: _entries(row, reader.passed(row.text("id"), start)))
+                )
+                if each.place > start or (each.place > begin and each.text.hash not in reader.given)
             ]
             if len(documents) < size:
                 break
@@ -213,9 +243,9 @@ class Backlog:
         """See `Storage.drop_backlog`."""
         of_ids, wanted = set(ids), set(texts)
         gone: dict[str, list[str]] = {}
-        for text, place in self._waiting([*of_ids, *(text.id for text in texts)]):
-            if text.id in of_ids or text in wanted:
-                gone.setdefault(moment(place), []).append(_entry(text, place))
+        for each in self._waiting([*of_ids, *(text.id for text in texts)]):
+            if each.text.id in of_ids or each.text in wanted:
+                gone.setdefault(moment(each.place), []).append(each.entry)
         self._store.change("backlog", gone, _without)
 
 
@@ -225,19 +255,25 @@ def _last() -> Any:
     return latest.filter(lambda id_: id_.match(MOMENT)).limit(1).coerce_to("array")
 
 
-def _entry(text: TextRef, place: int) -> str:
-    return f"{nth(place)}{name_of(text.id)}:{name_of(text.hash)}"
+def _entry(transaction: NewTransaction, place: int) -> str:
+    assigning = transaction.assigning.ljust(ASSIGNING_CHARACTERS)
+    return f"{nth(place)}{assigning}{name_of(transaction.id)}:{name_of(transaction.hash)}"
 
 
-def _entries(row: Row) -> list[tuple[TextRef, int, float]]:
-    """Return (text, place, received at) of what a document lets wait, in order."""
-    entries = sorted(row.texts("waiting"))
+def _entries(row: Row, but: Collection[str] = ()) -> list[_Listed]:
+    """Return what a document lets wait, in order, but for some entries."""
+    entries = sorted(entry for entry in row.texts("waiting") if entry not in but)
     first = end_of(row.text("id")) + 1 - PER_MILLISECOND
     if first < 0 or not all(_is_number(entry[:NTH_DIGITS]) for entry in entries):
         raise row.damaged("waiting")
     at = row.number("at")
-    named = ((entry[:NTH_DIGITS], entry[NTH_DIGITS:].rpartition(":")) for entry in entries)
-    return [(TextRef(named_by(hash_), named_by(id_)), first + int(nth_), at) for nth_, (id_, _, hash_) in named]
+    found = []
+    for entry in entries:
+        id_, _, hash_ = entry[_LED_CHARACTERS:].rpartition(":")
+        assigning = entry[NTH_DIGITS:_LED_CHARACTERS].rstrip()
+        text = TextRef(named_by(hash_), named_by(id_))
+        found.append(_Listed(text, first + int(entry[:NTH_DIGITS]), at, assigning, entry))
+    return found
 
 
 def _is_number(text: str) -> bool:

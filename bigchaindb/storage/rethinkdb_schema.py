@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FORMAT_VERSION", "TABLES", "Index", "Opened", "drop", "open_ledger", "spread"]
 
-FORMAT_VERSION: Final = 5
+FORMAT_VERSION: Final = 6
 
 BELLS: Final = "bells"
 

@@ -83,15 +83,6 @@ class Texts:
         found = self._chosen(wanted, self._postings.places(ref.id for ref in wanted))
         return {ref.hash: text for ref, text in found.items()}
 
-    def at_places(self, texts: Iterable[tuple[TextRef, int]]) -> dict[TextRef, StoredTransaction]:
-        """Return those of these texts that lie at the places that are told."""
-        wanted: dict[TextRef, None] = {}
-        places: dict[str, list[int]] = {}
-        for ref, place in texts:
-            wanted[ref] = None
-            places.setdefault(ref.id, []).append(place)
-        return self._chosen(wanted, places)
-
     def of_ids(self, ids: Iterable[str]) -> dict[str, list[StoredTransaction]]:
         """See `Storage.transactions`."""
         found = self._at(self._postings.places(ids), decides=False)

@@ -124,20 +124,25 @@ class SqliteStorage(Storage):
             texts, added = self._names.keep(transactions)
             there = [text for text in texts if text not in added]
             waiting = {text for (text,) in self._file.rows_of(sql.WAITING_TEXTS, there)}
-            new = [(text, number) for text, number in texts.items() if text not in waiting]
+            assigning = {transaction.hash: transaction.assigning for transaction in transactions}
+            new = [
+                (text, number, received_at, by)
+                for (text, number), by in zip(texts.items(), assigning.values(), strict=True)
+                if text not in waiting
+            ]
             place = self._count("backlog_place", len(new)) + 1
             self._count("backlog_size", len(new))
-            self._file.write(sql.ADD_WAITING, [(place + k, *each, received_at) for k, each in enumerate(new)])
+            self._file.write(sql.ADD_WAITING, [(place + k, *each) for k, each in enumerate(new)])
 
     def backlog(self, after: str | None, limit: int) -> list[BacklogEntry]:
         """See `Storage.backlog`."""
         start = cursors.position(after)
         with self._file.using():
             rows = self._file.rows(sql.BACKLOG, start, _at_most(limit))
-            self._names.learn((id_, number) for _, _, number, _, id_, _, _ in rows)
+            self._names.learn((id_, number) for _, _, number, _, id_, _ in rows)
             return [
-                BacklogEntry(cursors.at(place), received_at, StoredTransaction(hash_, id_, text, tag))
-                for place, received_at, _, hash_, id_, text, tag in rows
+                BacklogEntry(cursors.at(place), received_at, TextRef(hash_, id_), assigning)
+                for place, received_at, _, hash_, id_, assigning in rows
             ]
 
     def waiting(self, ids: Sequence[str]) -> dict[str, list[StoredTransaction]]:

@@ -25,7 +25,7 @@ from typing import Final
 __all__ = ["APPLICATION_ID", "FORMAT_VERSION", "SCHEMA", "Query", "expanded", "key_of"]
 
 APPLICATION_ID: Final = 0x42434442
-FORMAT_VERSION: Final = 3
+FORMAT_VERSION: Final = 4
 
 _KEY_DIGITS: Final = 12
 _KINDS: Final[dict[str, tuple[type, ...]]] = {
@@ -106,7 +106,8 @@ SCHEMA: Final = (
         sequence INTEGER PRIMARY KEY,
         text INTEGER NOT NULL UNIQUE REFERENCES texts,
         number INTEGER NOT NULL REFERENCES names,
-        received_at REAL NOT NULL
+        received_at REAL NOT NULL,
+        assigning TEXT NOT NULL
     ) STRICT""",
     "CREATE INDEX backlog_by_number ON backlog (number)",
     # What would have to be counted: how many wait, and the last place given in the backlog and among the holdings.
@@ -280,12 +281,12 @@ SPENDERS = _query(
 
 WAITING_TEXTS = _query("int", "SELECT text FROM backlog WHERE text IN ({keys})")
 
-ADD_WAITING = "INSERT INTO backlog (sequence, text, number, received_at) VALUES (?, ?, ?, ?)"
+ADD_WAITING = "INSERT INTO backlog (sequence, text, number, received_at, assigning) VALUES (?, ?, ?, ?, ?)"
 
 BACKLOG = _query(
-    "int float int str str str bytes",
+    "int float int str str str",
     """
-    SELECT b.sequence, b.received_at, b.number, t.hash, i.name, t.text, t.tag
+    SELECT b.sequence, b.received_at, b.number, t.hash, i.name, b.assigning
     FROM backlog AS b
         CROSS JOIN texts AS t ON t.sequence = b.text
         CROSS JOIN names AS i ON i.number = b.number

@@ -21,7 +21,7 @@ from bigchaindb.exceptions import (
 from bigchaindb.model.building import create_transaction
 from bigchaindb.model.merkle import leaf_hash
 from bigchaindb.model.reference import OutputRef
-from bigchaindb.model.transaction import DEFAULT_MAX_BYTES, Operation, Transaction, first_input, transaction_id
+from bigchaindb.model.transaction import DEFAULT_MAX_BYTES, Operation, Transaction, transaction_id
 from tests.ledgers import key, public, resign
 from tests.model.documents import ABSENT, TIMESTAMP, create, put, spent_id, transfer
 
@@ -514,26 +514,3 @@ def test_an_id_needs_a_canonical_text() -> None:
     with pytest.raises(TransactionMalformed, match=r"transaction\.data: NaN") as caught:
         transaction_id({"fulfillments": [], "data": float("nan")})
     assert caught.value.field == "transaction.data"
-
-
-# --- a quick look ------------------------------------------------------------------------------------------
-
-
-def test_a_quick_look_tells_what_is_spent_first() -> None:
-    assert first_input(canonical.dumps(transfer(3))) == spent_id(0)
-    assert first_input(canonical.dumps(create())) is None
-
-
-@pytest.mark.parametrize("field", ["transaction", "transaction.fulfillments", "transaction.fulfillments[0].input"])
-@pytest.mark.parametrize("junk", [ABSENT, 1, "x", [], {}, [[]], {"txid": 1}, {"txid": "x"}])
-def test_a_quick_look_at_what_is_no_transaction_says_so(field: str, junk: Any) -> None:
-    document = transfer()
-    put(field, junk)(document)
-    with pytest.raises(TransactionMalformed, match=r"^transaction\.fulfillments\[0\]\.input"):
-        first_input(canonical.dumps(document))
-
-
-@pytest.mark.parametrize("text", ["", "junk", "[]", "1", "[" * 200_000, '{"transaction":' * 50_000])
-def test_a_quick_look_stands_any_text(text: str) -> None:
-    with pytest.raises(TransactionMalformed):
-        first_input(text)

@@ -127,15 +127,15 @@ def ledger() -> Ledger:
 
 
 def backlog(ledger: Ledger) -> list[str]:
-    return [entry.transaction.id for entry in ledger.first.storage.backlog(None, 100)]
+    return [entry.text.id for entry in ledger.first.storage.backlog(None, 100)]
 
 
 def test_what_is_written_waits(ledger: Ledger) -> None:
     asset = ledger.create(ALICE)
     assert ledger.first.node.write([asset]) == [None]
     (entry,) = ledger.first.storage.backlog(None, 10)
-    assert entry.transaction.text == asset.text
-    assert entry.transaction.hash == asset.hash
+    assert entry.text == (asset.hash, asset.id)
+    assert ledger.first.storage.contents([entry.text])[asset.hash].text == asset.text
     assert entry.received_at == NOW
     assert ledger.statuses(asset) == [Status.BACKLOG]
 
@@ -183,7 +183,7 @@ def test_what_was_verified_is_marked_for_the_nodes_other_processes(ledger: Ledge
     ledger.write(asset)
     (entry,) = ledger.first.storage.backlog(None, 10)
     ledger.first.open()
-    ledger.first.node.view.read(entry.transaction)
+    ledger.first.node.view.read(ledger.first.storage.contents([entry.text])[asset.hash])
     assert ledger.first.node.view.is_verified(asset)
 
 

@@ -18,7 +18,7 @@ from bigchaindb.node.queries import Status
 from bigchaindb.pipeline import waiting_room
 from bigchaindb.pipeline.builder import Builder
 from bigchaindb.storage.memory import MemoryStorage
-from bigchaindb.storage.records import BacklogEntry, NewTransaction, RejectionRow, VoteRow
+from bigchaindb.storage.records import NewTransaction, RejectionRow, VoteRow
 from tests.consensus.conditions import lock, until
 from tests.consensus.views import garbled
 from tests.crashes import CrashingStorage
@@ -65,7 +65,7 @@ def assigned(ledger: Ledger, member: Member, name: str = "") -> Transaction:
 
 def backlog(ledger: Ledger) -> list[str]:
     """Ids of what waits, in order."""
-    return [entry.transaction.id for entry in MemoryStorage(ledger.database).backlog(None, 10_000)]
+    return [entry.text.id for entry in MemoryStorage(ledger.database).backlog(None, 10_000)]
 
 
 def turned_down(ledger: Ledger, *transactions: Transaction) -> None:
@@ -204,6 +204,31 @@ def test_what_was_built_meanwhile_is_not_taken_over(three: Ledger) -> None:
     assert a.status(transaction) is Status.VALID
 
 
+def test_a_lie_about_whose_turn_it_is_only_delays(three: Ledger) -> None:
+    """A node leaves to others what is said to be theirs, and looks at what is said to be its own."""
+    a, b, _ = three.members
+    transaction = assigned(three, b)
+    three.write(transaction)
+    entries = three.database.contents.backlog
+    assert entries[transaction.hash].assigning == transaction.id[:16]
+    entries[transaction.hash] = replace(entries[transaction.hash], assigning=assigned(three, a).id[:16])
+    three.run(seconds=REASSIGN_SECONDS - 1)
+    assert three.blocks() == []
+    three.run(seconds=REASSIGN_SECONDS)
+    assert three.statuses(transaction) == [Status.VALID] * 3
+
+
+@pytest.mark.parametrize("junk", ["", "no number", "é"])
+def test_where_nothing_is_said_of_whose_turn_it_is_every_node_looks(three: Ledger, junk: str) -> None:
+    transaction = assigned(three, three.members[1])
+    three.write(transaction)
+    entries = three.database.contents.backlog
+    entries[transaction.hash] = replace(entries[transaction.hash], assigning=junk)
+    three.run()
+    assert three.statuses(transaction) == [Status.VALID] * 3
+    assert three.home(transaction).header.node == three.members[1].me
+
+
 def test_rivals_are_assigned_to_one_builder_and_one_of_them_wins(three: Ledger) -> None:
     asset = three.settle(three.create(ALICE))
     rivals = [three.transfer(ref(asset), ALICE, owner) for owner in (BOB, CAROL)]
@@ -318,7 +343,7 @@ def test_what_a_slow_clock_put_before_the_cursor_is_found_later(one: Ledger) -> 
     late = one.create(BOB)
     turned_down(one, late)
     entries = one.database.contents.backlog
-    entries[late.hash] = BacklogEntry("0" * 16, 0.0, entries[late.hash].transaction)
+    entries[late.hash] = replace(entries[late.hash], cursor="0" * 16, received_at=0.0)
     one.run(seconds=12)
     assert one.statuses(late) == [Status.BACKLOG]
     entries[late.hash] = replace(entries[late.hash], cursor=f"{1:016d}")

@@ -107,7 +107,7 @@ def follow(storage: SqliteStorage, count: int) -> Iterator[tuple[str, str]]:
     left = {"block": count, "backlog": count}
     while any(left.values()):
         found = [("block", cursor, stored.key) for cursor, stored in storage.blocks_after(cursors["block"], 3)]
-        found += [("backlog", entry.cursor, entry.transaction.hash) for entry in storage.backlog(cursors["backlog"], 3)]
+        found += [("backlog", entry.cursor, entry.text.hash) for entry in storage.backlog(cursors["backlog"], 3)]
         if not found and not storage.wait_for_change(HANG_SECONDS):
             raise TimeoutError("nothing changed")
         for what, cursor, key in found:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bigchaindb.exceptions import InvalidValue
+from bigchaindb.model.reference import OutputRef
 from bigchaindb.storage.records import TextRef
 from tests.storage.make import digest, output, ref, stored, transaction
 
@@ -18,7 +19,7 @@ MANY = 2_345
 
 def waiting_names(storage: Storage, after: str | None = None, limit: int = 100) -> list[str]:
     names = {digest(name): name for name in "abcdefgh"}
-    return [names[entry.transaction.id] for entry in storage.backlog(after, limit)]
+    return [names[entry.text.id] for entry in storage.backlog(after, limit)]
 
 
 # --- backlog -----------------------------------------------------------------------------------------------
@@ -28,7 +29,7 @@ def test_transactions_wait_in_the_order_in_which_they_came(storage: Storage) -> 
     storage.append_backlog([transaction("c"), transaction("a")], 1.5)
     storage.append_backlog([transaction("b")], 0.5)
     entries = storage.backlog(None, 10)
-    assert [entry.transaction for entry in entries] == [stored(transaction(name)) for name in "cab"]
+    assert [entry.text for entry in entries] == [ref(transaction(name)) for name in "cab"]
     assert [entry.received_at for entry in entries] == [1.5, 1.5, 0.5]
     assert storage.backlog_size() == 3
 
@@ -37,7 +38,20 @@ def test_a_text_comes_back_byte_for_byte(storage: Storage) -> None:
     new = transaction("a", text="\x00 \x7f é 漢 🂡 \\ ' \n", tag=bytes(range(256)))
     storage.append_backlog([new], 1.0)
     assert storage.contents([ref(new)]) == {new.hash: stored(new)}
-    assert [entry.transaction for entry in storage.backlog(None, 1)] == [stored(new)]
+    assert storage.waiting([new.id]) == {new.id: [stored(new)]}
+
+
+def test_an_entry_tells_by_which_id_it_is_assigned(storage: Storage) -> None:
+    spender = transaction("b", spends=[output("c"), output("d")])
+    storage.append_backlog([transaction("a"), spender], 1.0)
+    for id_, entry in zip([digest("a"), digest("c")], storage.backlog(None, 9), strict=True):
+        assert entry.assigning == id_[:16]
+    # As short as an id may be that a liar writes down, and whatever it says.
+    odd = [transaction(f"odd {each}", spends=[OutputRef(each, 0)]) for each in ("", "x", "a b", "é:/", "0" * 16 + "x")]
+    storage.append_backlog(odd, 2.0)
+    assert [entry.assigning for entry in storage.backlog(None, 9)[2:]] == ["", "x", "a b", "é:/", "0" * 16]
+    storage.drop_backlog(ids=[each.id for each in odd], texts=[ref(spender)])
+    assert [entry.text for entry in storage.backlog(None, 9)] == [ref(transaction("a"))]
 
 
 def test_a_text_that_waits_already_stays_where_it_is(storage: Storage) -> None:
@@ -68,7 +82,7 @@ def test_the_backlog_is_read_on_behind_a_cursor(storage: Storage) -> None:
     storage.append_backlog([transaction(name) for name in "abcde"], 1.0)
     first = storage.backlog(None, 2)
     second = storage.backlog(first[-1].cursor, 2)
-    assert [entry.transaction.id for entry in first + second] == [digest(name) for name in "abcd"]
+    assert [entry.text.id for entry in first + second] == [digest(name) for name in "abcd"]
     assert waiting_names(storage, second[-1].cursor) == ["e"]
     cursors = [entry.cursor for entry in storage.backlog(None, 10)]
     assert cursors == sorted(set(cursors))
@@ -145,7 +159,7 @@ def test_many_are_stored_found_and_dropped_in_one_call(storage: Storage) -> None
     many = [transaction(str(each), spends=[output(str(each), each)]) for each in range(MANY)]
     storage.append_backlog(many, 1.0)
     assert storage.backlog_size() == MANY
-    assert [entry.transaction.id for entry in storage.backlog(None, MANY + 1)] == [each.id for each in many]
+    assert [entry.text.id for entry in storage.backlog(None, MANY + 1)] == [each.id for each in many]
     assert storage.contents([ref(each) for each in many]) == {each.hash: stored(each) for each in many}
     assert storage.transactions([each.id for each in many]) == {each.id: [stored(each)] for each in many}
     assert storage.waiting([each.id for each in many]) == {each.id: [stored(each)] for each in many}

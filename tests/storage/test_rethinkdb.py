@@ -154,7 +154,7 @@ def test_the_largest_transactions_that_a_ledger_may_take_are_stored(storage: Ret
     large = [transaction(str(each), text='\\"\x01' * (2**20 // 3 * 4)) for each in range(3)]
     storage.append_backlog(large, 1.0)
     assert storage.contents([ref(each) for each in large]) == {each.hash: stored(each) for each in large}
-    assert [entry.transaction for entry in storage.backlog(None, 10)] == [stored(each) for each in large]
+    assert [entry.text for entry in storage.backlog(None, 10)] == [ref(each) for each in large]
 
 
 @pytest.mark.parametrize("odd", ["x" * 200, "a\0b", "\ud800", ""])
@@ -390,7 +390,7 @@ def append_what_another_just_wrote(storage: RethinkStorage, other: Pool, new: Ne
 
     def find_and_let_another_write(ids: Iterable[str]) -> dict[str, tuple[int, ...]]:
         places = find(ids)
-        row = {"id": moment(place), "at": 1.0, "waiting": [_entry(ref(new), place)]}
+        row = {"id": moment(place), "at": 1.0, "waiting": [_entry(new, place)]}
         other.hint(r.table("backlog").insert(row))
         return places
 

@@ -207,7 +207,7 @@ def test_nothing_of_a_batch_is_left_when_its_process_is_killed_in_it(path: Path,
         assert process.stdout.readline() == "in a batch\n"
         process.kill()
         process.wait(HANG_SECONDS)
-    assert [entry.transaction for entry in storage.backlog(None, 10)] == [stored(transaction("before"))]
+    assert [entry.text for entry in storage.backlog(None, 10)] == [ref(transaction("before"))]
     storage.drop_backlog(ids=[digest("before")])
     assert_empty(storage)
     storage.swap_register("name", None, "text")  # nothing keeps writers out
@@ -246,7 +246,7 @@ def test_names_that_share_a_key_are_told_apart(storage: SqliteStorage, other: Sq
             holdings = reader.outputs_of(f"{'a' * 20}{each.text} owner", spent=None, after=None, limit=9)
             assert [row.ref.txid for row in holdings] == [each.id] * known
     storage.drop_backlog(ids=[made[0].id], texts=[ref(made[1])])
-    assert [entry.transaction.text for entry in other.backlog(None, 10)] == names[2:]
+    assert [entry.text for entry in other.backlog(None, 10)] == [ref(each) for each in made[2:]]
 
 
 def test_a_hash_that_somebody_names_as_an_id_shuts_no_text_out(storage: SqliteStorage) -> None:

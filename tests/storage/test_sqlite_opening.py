@@ -217,8 +217,8 @@ def test_a_foreign_database_in_use_is_refused_and_left_as_it_is(tmp_path: Path) 
 
 def test_a_ledger_of_a_later_format_is_refused_and_left_as_it_is(ledger: Path) -> None:
     with closing(sqlite3.connect(ledger)) as connection:
-        connection.execute("PRAGMA user_version = 4")
-    assert "format 4" in refusal(ledger)
+        connection.execute("PRAGMA user_version = 5")
+    assert "format 5" in refusal(ledger)
 
 
 def test_a_place_where_nothing_can_be_made_is_refused(tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ def test_what_many_append_at_once_is_stored_once(tmp_path: Path) -> None:
     count = crowd.ROUNDS * 20
     with closing(SqliteStorage(path, create=False)) as storage:
         assert storage.backlog_size() == count
-        assert len({entry.transaction.hash for entry in storage.backlog(None, 10_000)}) == count
+        assert len({entry.text.hash for entry in storage.backlog(None, 10_000)}) == count
         assert len(storage.backlog(None, 10_000)) == count
         texts = storage.transactions([transaction(f"0 {each}").id for each in range(20)])
         assert {len(stored) for stored in texts.values()} == {1}
@@ -59,5 +59,5 @@ def test_whoever_follows_while_many_write_is_woken_and_misses_nothing(tmp_path: 
         assert sorted(seen) == sorted(written)
         assert seen == [stored.key for _, stored in storage.blocks_after(None, 1000)]
         waiting = [key for what, key in followed if what == "backlog"]
-        assert waiting == [entry.transaction.hash for entry in storage.backlog(None, 1000)]
+        assert waiting == [entry.text.hash for entry in storage.backlog(None, 1000)]
         assert len(waiting) == len(written)

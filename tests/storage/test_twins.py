@@ -132,7 +132,7 @@ def everything(storage: Storage) -> dict[str, Any]:
     }
     return {
         "genesis": storage.genesis(),
-        "backlog": [(entry.received_at, entry.transaction) for entry in listed],
+        "backlog": [(entry.received_at, entry.text, entry.assigning) for entry in listed],
         "backlog_size": storage.backlog_size(),
         "waiting": storage.waiting(ids),
         "contents": storage.contents([ref(each) for each in TRANSACTIONS]),

@@ -38,7 +38,7 @@ UNKNOWN = "0" * 64
 def texts(api: Api) -> set[str]:
     """The ids that wait in the backlog."""
     page = api.ledger.node.storage.backlog(None, 10_000)
-    return {entry.transaction.id for entry in page}
+    return {entry.text.id for entry in page}
 
 
 def changed(document: Document, path: str, value: Any) -> Document:
