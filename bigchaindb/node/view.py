@@ -233,9 +233,10 @@ class LedgerView:
         """Remember what a block holds that this node has just decided valid: it is likely to be spent next."""
         self._learn_valid(t.id for t in transactions)
         self.learn_header(block)
-        self._learn_outputs(transactions)
+        self.learn_outputs(transactions)
 
-    def _learn_outputs(self, transactions: Iterable[Transaction]) -> None:
+    def learn_outputs(self, transactions: Iterable[Transaction]) -> None:
+        """Remember what well-formed transactions make, unless they are large."""
         if len(self._outputs) > _REMEMBERED_OUTPUTS:
             self._outputs.clear()
         for t in transactions:
@@ -292,7 +293,7 @@ class LedgerView:
         known = {ref: output for ref in refs if (output := self._outputs.get(ref))}
         missing = {ref.txid for ref in refs if ref not in known}
         found = self.transactions(missing) if missing else {}
-        self._learn_outputs(found.values())
+        self.learn_outputs(found.values())
         by_id = {txid: transaction.outputs for txid, transaction in found.items()}
         unknown = (ref for ref in refs if ref not in known)
         return known | {ref: by_id[ref.txid][ref.cid] for ref in unknown if ref.cid < len(by_id.get(ref.txid, ()))}

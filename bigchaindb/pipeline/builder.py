@@ -325,6 +325,9 @@ class Builder:
             self._storage.sight(self._node.me, [Sighting(block.key, block.id, now, checked=True)])
         self._last_time = float(block_time)
         self._own_undecided[block.id] = (ids, now)
+        if len(self._node.federation) > 1:
+            # That is likely to be spent next, and what others let in is checked here.
+            self._node.view.learn_outputs(choice.build)
         for transaction in choice.build:
             self._room.block(transaction.hash, [transaction.id], now)
         _log.debug("block %s with %d transactions", block.id, len(ids))
