@@ -14,6 +14,7 @@ Invariants:
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from bigchaindb.consensus.fulfillments import is_timeless
@@ -182,7 +183,10 @@ class LedgerView:
         found = self._storage.standings(self._me, list(ids))
         verdicts = self.verdicts({note.block_id for standings in found.values() for note in standings})
         return {
-            txid: [replace(note, verdict=verdicts.get(note.block_id)) for note in standings]
+            txid: [
+                note if note.verdict is (verdict := verdicts.get(note.block_id)) else replace(note, verdict=verdict)
+                for note in standings
+            ]
             for txid, standings in found.items()
         }
 
@@ -199,26 +203,31 @@ class LedgerView:
         headers = self.headers({note.block_id for note in notes} if several else undecided)
         past = {block_id for block_id in headers if not self._is_present(headers[block_id])} if several else set()
         binding = self.supported(undecided & past) if undecided & past else frozenset()
-        answer: dict[str, list[Standing]] = {}
         self._learn_valid(txid for txid, standings in found.items() if any(note.verdict for note in standings))
-        for txid, standings in found.items():
-            answer[txid] = []
-            for times, note in enumerate(sorted(standings, key=lambda s: s.seen_at)):
-                header = headers.get(note.block_id)
-                is_mine = header is not None and header.node == self._me
-                live = self._is_patient(note, times) and (note.block_id in backed or is_mine)
-                answer[txid].append(
-                    Standing(
-                        note.block_id,
-                        note.verdict,
-                        backed=note.block_id in backed,
-                        live=live,
-                        binds=note.block_id in binding,
-                        present=note.block_id not in past,
-                        ahead=header is not None and float(header.timestamp) - self._clock() > MAX_AHEAD_SECONDS,
-                    )
-                )
-        return answer
+
+        # The same for all transactions of a block, of which there are up to a thousand.
+        @cache
+        def standing(block_id: str, seen_at: float, times: int, *, verdict: bool | None) -> Standing:
+            header = headers.get(block_id)
+            is_mine = header is not None and header.node == self._me
+            live = verdict is None and self._is_patient(seen_at, times) and (block_id in backed or is_mine)
+            return Standing(
+                block_id,
+                verdict,
+                backed=block_id in backed,
+                live=live,
+                binds=block_id in binding,
+                present=block_id not in past,
+                ahead=header is not None and float(header.timestamp) - self._clock() > MAX_AHEAD_SECONDS,
+            )
+
+        return {
+            txid: [
+                standing(note.block_id, note.seen_at, times, verdict=note.verdict)
+                for times, note in enumerate(sorted(standings, key=lambda s: s.seen_at))
+            ]
+            for txid, standings in found.items()
+        }
 
     def is_known_valid(self, txid: str) -> bool:
         """Tell whether a transaction was lately seen to be decided valid, which is for ever; it asks nobody."""
@@ -243,11 +252,11 @@ class LedgerView:
             if t.size_bytes <= _REMEMBERED_BYTES:
                 self._outputs.update((OutputRef(t.id, output.cid), output) for output in t.outputs)
 
-    def _is_patient(self, note: StoredStanding, times: int) -> bool:
-        """Tell whether a block is undecided and not stalled for a transaction that stood in `times` blocks before."""
-        patience = self._block_stall_seconds * 2 ** min(times, _STALL_DOUBLINGS)
+    def _is_patient(self, seen_at: float, times: int) -> bool:
+        """Tell whether an undecided block has not stalled for a transaction that stood in `times` blocks before."""
+        patience: float = self._block_stall_seconds * 2 ** min(times, _STALL_DOUBLINGS)
         # A clock that was set back must not lend a block more patience than there is.
-        return note.verdict is None and abs(self._clock() - note.seen_at) < patience
+        return abs(self._clock() - seen_at) < patience
 
     def _is_present(self, header: Header | None) -> bool:
         return header is not None and header.voters == self._federations.present

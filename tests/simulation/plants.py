@@ -144,7 +144,7 @@ def _blind_tie_break() -> list[_Change]:
 
 
 def _no_stall() -> list[_Change]:
-    return [(LedgerView, "_is_patient", lambda _self, note, _times: note.verdict is None)]
+    return [(LedgerView, "_is_patient", lambda _self, _seen_at, _times: True)]
 
 
 def _keep_neighbours() -> list[_Change]:
