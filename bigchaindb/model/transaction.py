@@ -236,7 +236,7 @@ class Transaction:
         """Bytes of UTF-8 in `text`."""
         return _size_bytes(self.text)
 
-    @property
+    @cached_property
     def inputs(self) -> tuple[OutputRef, ...]:
         """The outputs that this transaction spends."""
         return tuple(f.input for f in self.fulfillments if f.input)

@@ -21,6 +21,8 @@ _HASH: Final = re.compile(r"[0-9a-f]{64}")
 _HASH_CHARACTERS: Final = 64
 _NAME_CHARACTERS: Final = 43
 _OTHER: Final = "="
+# Of the last character, two bits are none of the hash's, and zero.
+_NAME: Final = re.compile(r"[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]")
 # An id is asked for some ten times while its block is made and decided.
 _REMEMBERED: Final = 2**14
 
@@ -44,9 +46,5 @@ def _shortened(text: str) -> str:
 
 @lru_cache(_REMEMBERED)
 def _restored(name: str) -> str:
-    try:
-        text = urlsafe_b64decode(name + "=").hex()
-    except ValueError:
-        text = ""
-    # Decoding passes over much that is no part of a name.
-    return text if name_of(text) == name else "\0" + name
+    # Decoding would pass over much that is no part of a name.
+    return urlsafe_b64decode(name + "=").hex() if _NAME.fullmatch(name) else "\0" + name

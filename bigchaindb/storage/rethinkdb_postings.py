@@ -52,6 +52,7 @@ _SPENDERS: Final = "s"
 _PAYLOAD: Final = "p"
 _MARK: Final = "m"
 
+_PLACE: Final = re.compile(PLACE)
 _REMEMBERED: Final = 50_000
 
 
@@ -126,7 +127,7 @@ class Postings:
     def _places_in(self, entries: Iterable[str]) -> tuple[int, ...]:
         places = []
         for entry in entries:
-            if re.fullmatch(PLACE, entry):
+            if _PLACE.fullmatch(entry):
                 places.append(gathered(entry))
             else:
                 self._store.say_once(f"the ledger is damaged: table postings, entry {entry[:80]!r}")
