@@ -212,13 +212,14 @@ class Builder:
             if self._is_read_through:
                 return False
             read += len(page)
-            # So many as are not too large in memory, if the next are like these.
-            mean_bytes = sum(len(stored.text) for stored in texts.values()) // len(page) + 1
-            self._page = min(_PAGE, max(_LEAST_PAGE, min(2 * self._page, _PAGE_BYTES // mean_bytes)))
+            if texts:
+                # So many as would not be too large in memory, if the next are like these.
+                mean_bytes = sum(len(stored.text) for stored in texts.values()) // len(texts) + 1
+                self._page = min(_PAGE, max(_LEAST_PAGE, min(2 * self._page, _PAGE_BYTES // mean_bytes)))
         return self._room.has_room
 
     def _admit(self, stored: StoredTransaction, seen_at: float, *, mine: bool = False) -> None:
-        """Take an entry in, as this node's to build if it is assigned to it or the caller says so."""
+        """Take an entry in if it is assigned to this node or the caller says that it is its turn; else leave it."""
         try:
             transaction = self._node.view.read(stored)
         except TransactionError as error:
@@ -245,7 +246,7 @@ class Builder:
         try:
             return turn_by(assigning, self._node.federation, self._node.me)
         except ValueError:
-            return 0  # it is looked at
+            return 0  # its text tells
 
     def _leave(self, text_hash: str, txid: str, before: int, now: float) -> None:
         """Leave a transaction for a while to the members whose turn comes before this node's.
@@ -326,7 +327,7 @@ class Builder:
         self._last_time = float(block_time)
         self._own_undecided[block.id] = (ids, now)
         if len(self._node.federation) > 1:
-            # That is likely to be spent next, and what others let in is checked here.
+            # That is likely to be spent next, by what another member let in and this one has to check.
             self._node.view.learn_outputs(choice.build)
         for transaction in choice.build:
             self._room.block(transaction.hash, [transaction.id], now)

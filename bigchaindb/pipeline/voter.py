@@ -178,11 +178,11 @@ class Voter:
             self._storage.sight(self._node.me, decided)
         missing = [sighting for sighting in told if sighting.verdict is None]
         passed = self._noting.take_passed()
-        unread = [s.block_id for s in missing if s.key not in passed]
-        stored = self._storage.blocks(unread) if unread else {}
+        read = {s.block_id: [item] for s in missing if (item := passed.get(s.key)) and item.id == s.block_id}
+        unread = [s.block_id for s in missing if s.block_id not in read]
+        stored = {**(self._storage.blocks(unread) if unread else {}), **read}
         for sighting in missing:
-            found = [passed[sighting.key]] if sighting.key in passed else stored.get(sighting.block_id, [])
-            for item in found:
+            for item in stored.get(sighting.block_id, []):
                 if item.key == sighting.key and (block := self._noting.acceptable(item)):
                     self._open[block.id] = _Open(sighting, block, item)
         self._open = {s.block_id: self._open[s.block_id] for s in wanted if s.block_id in self._open}

@@ -288,8 +288,7 @@ class RethinkStorage(Storage):
         if verdicts:
             of_blocks = literal([[new.node, new.block_id] for new in decisions])
             notes = r.table("sightings").get_all(r.args(of_blocks), index="of_block")
-            # Whoever finds a note that says nothing of it looks for the decision.
-            self._store.hint(
+            self._store.write(
                 literal(verdicts).do(
                     lambda known: notes.update(
                         lambda row: r.branch(

@@ -1,8 +1,7 @@
 """The backlog in RethinkDB.
 
 What one call appends waits in one small document: the names of the texts, and whose turn it is to build each, under the
-millisecond of the call.  So a
-thousand transactions enter the backlog by one write, and leave it by few.
+millisecond of the call.  So a thousand transactions enter the backlog by one write, and leave it by few.
 
 Invariants:
 
@@ -59,7 +58,7 @@ class _Listed(NamedTuple):
 
     Attributes:
         text: what waits.
-        place: of the text, and in the backlog.
+        place: where the text lies, and so where in the backlog it is.
         received_at: as `BacklogEntry`.
         assigning: as `BacklogEntry`.
         entry: all this as it is stored.

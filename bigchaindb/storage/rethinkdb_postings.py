@@ -15,9 +15,8 @@ Invariants:
   many steps of an asset; all else lies beside what came with it.  What is written to at any time, a place or a spender,
   is so small that it lies in the page.
 - Members share the database: an entry that was not written here is passed over, a document gives way.  Whoever alters
-  the places of an id hides what lies under its address, as if that were deleted.  So a process goes by an address that
-  it remembers only to file, and for outputs, which never change; texts, who spends an output, and in which blocks a
-  transaction stands, it finds where anybody would.
+  the places of an id hides what lies under its address, as if that were deleted, but not from a process that knows the
+  address: what that has voted for it goes on finding, and what it files, too.  It goes by the one that it met first.
 - A moment is not one writer's own, so what is filed under it names the transactions.
 """
 
@@ -120,7 +119,7 @@ class Postings:
         if len(self._known) > _REMEMBERED:
             self._known = {}
         for id_, address in addresses.items():
-            # The first for ever: what was filed there must not be lost sight of because somebody altered the posting.
+            # The one that was met first: what was filed there must not be lost sight of because somebody altered it.
             self._known.setdefault(id_, address)
             self._unheard.discard(id_)
 

@@ -307,10 +307,6 @@ class Store:
         if chunk:
             yield f"[{','.join(chunk)}]"
 
-    def hint(self, query: Any) -> None:
-        """Run a query that writes what nobody misses; see `Pool.hint`."""
-        self._pool.hint(query)
-
     # --- places ----------------------------------------------------------------------------------------------
 
     def places(self, count: int) -> int:

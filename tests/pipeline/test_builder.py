@@ -25,7 +25,10 @@ from tests.crashes import CrashingStorage
 from tests.ledgers import Ledger, Member, key, lock_with, public, ref, row
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from bigchaindb.model.transaction import Transaction
+    from bigchaindb.storage.records import StoredTransaction
 
 ALICE, BOB, CAROL = key("alice"), key("bob"), key("carol")
 REASSIGN_SECONDS = 30
@@ -227,6 +230,34 @@ def test_where_nothing_is_said_of_whose_turn_it_is_every_node_looks(three: Ledge
     three.run()
     assert three.statuses(transaction) == [Status.VALID] * 3
     assert three.home(transaction).header.node == three.members[1].me
+
+
+def test_what_is_gone_from_storage_keeps_its_neighbours_from_nothing(one: Ledger) -> None:
+    first, gone, last = creates(one, 3)
+    one.write(first, gone, last)
+    contents = one.database.contents
+    contents.texts[gone.id] = []
+    one.run(seconds=30)
+    assert [one.first.status(t) for t in (first, last)] == [Status.VALID] * 2
+
+
+def test_what_is_taken_over_is_read_a_little_at_a_time(three: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody knows how large a text is that nobody has read."""
+    a, _, absent = three.members
+    absent.stop()
+    many = [assigned(three, absent, f"{each} ") for each in range(200)]
+    three.write(*many)
+    most: list[int] = []
+    read = a.storage.waiting
+
+    def waiting(ids: Sequence[str]) -> dict[str, list[StoredTransaction]]:
+        most.append(len(ids))
+        return read(ids)
+
+    monkeypatch.setattr(a.storage, "waiting", waiting)
+    three.run(seconds=2 * REASSIGN_SECONDS + 30)
+    assert three.statuses(many[-1]) == [Status.VALID] * 2
+    assert max(most) <= 32
 
 
 def test_rivals_are_assigned_to_one_builder_and_one_of_them_wins(three: Ledger) -> None:

@@ -71,6 +71,18 @@ def test_a_quorum_votes_for_a_good_block_and_all_decide_alike(three: Ledger) -> 
     assert [member.verdict_on(block) for member in three.members] == [True] * 3
 
 
+def test_a_block_that_the_own_builder_has_noted_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    one = Ledger()
+    one.write(one.create(ALICE))
+    one.first.builder.step()
+    monkeypatch.setattr(one.first.storage, "blocks", lambda ids: pytest.fail(f"reads {ids} once more"))
+    one.first.voter.step()
+    (block,) = one.blocks()
+    vote = one.first.vote_on(block)
+    assert vote is not None
+    assert vote.is_valid
+
+
 def test_votes_of_a_node_form_a_chain_of_all_its_votes(three: Ledger) -> None:
     blocks = []
     for name in "abc":
