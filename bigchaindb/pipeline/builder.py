@@ -196,19 +196,20 @@ class Builder:
         while self._room.has_room and read < _PAGE:
             page = self._storage.backlog(self._cursor, self._page)
             self._is_read_through = len(page) < self._page
-            mine: list[TextRef] = []
+            mine: dict[str, TextRef] = {}
             for entry in page:
                 self._cursor = entry.cursor
-                if entry.text.hash not in self._room:
+                # Somebody may have let it wait twice, and say something else of it there.
+                if entry.text.hash not in self._room and entry.text.hash not in mine:
                     before = self._turn(entry.assigning)
                     if before > 0:
                         self._leave(entry.text.hash, entry.text.id, before, now)
                     else:
-                        mine.append(entry.text)
-            texts = self._storage.contents(mine) if mine else {}
-            for ref in mine:
-                if ref.hash in texts:
-                    self._admit(texts[ref.hash], now)
+                        mine[entry.text.hash] = entry.text
+            texts = self._storage.contents(list(mine.values())) if mine else {}
+            for text_hash in mine:
+                if text_hash in texts:
+                    self._admit(texts[text_hash], now)
             if self._is_read_through:
                 return False
             read += len(page)

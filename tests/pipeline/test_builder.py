@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from bigchaindb.model.transaction import Transaction
-    from bigchaindb.storage.records import StoredTransaction
+    from bigchaindb.storage.records import BacklogEntry, StoredTransaction
 
 ALICE, BOB, CAROL = key("alice"), key("bob"), key("carol")
 REASSIGN_SECONDS = 30
@@ -230,6 +230,24 @@ def test_where_nothing_is_said_of_whose_turn_it_is_every_node_looks(three: Ledge
     three.run()
     assert three.statuses(transaction) == [Status.VALID] * 3
     assert three.home(transaction).header.node == three.members[1].me
+
+
+def test_a_text_that_waits_twice_is_taken_in_once(three: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    a, b, _ = three.members
+    transaction = assigned(three, a)
+    three.write(transaction)
+    listed = a.storage.backlog
+
+    def backlog(after: str | None, limit: int) -> list[BacklogEntry]:
+        page = listed(after, limit)
+        return page + [replace(entry, assigning=assigned(three, b).id[:16]) for entry in page]
+
+    monkeypatch.setattr(a.storage, "backlog", backlog)
+    a.builder.step()
+    assert [block.header.transaction_count for block in three.blocks()] == [1]
+    assert a.builder._room.left(9, float("inf")) == {}
+    three.run()
+    assert three.statuses(transaction) == [Status.VALID] * 3
 
 
 def test_what_is_gone_from_storage_keeps_its_neighbours_from_nothing(one: Ledger) -> None:
