@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bigchaindb import canonical, crypto
-from bigchaindb.consensus.selection import assignee
+from bigchaindb.consensus.selection import assignee, turn, turn_by
 from bigchaindb.exceptions import StorageUnavailable
 from bigchaindb.model.block import MAX_TRANSACTIONS
 from bigchaindb.model.building import create_transaction
@@ -205,6 +205,17 @@ def test_what_was_built_meanwhile_is_not_taken_over(three: Ledger) -> None:
     three.run(seconds=60)
     assert [block.header.node for block in three.blocks()] == [absent.me]
     assert a.status(transaction) is Status.VALID
+
+
+def test_an_entry_says_enough_of_whose_turn_it_is(three: Ledger) -> None:
+    asset = three.settle(three.create(ALICE))
+    many = [*creates(three, 20), three.transfer(ref(asset), ALICE, BOB)]
+    three.write(*many)
+    entries = three.database.contents.backlog
+    for transaction in many:
+        for member in three.members:
+            told = turn_by(entries[transaction.hash].assigning, three.federation, member.me)
+            assert told == turn(transaction, three.federation, member.me)
 
 
 def test_a_lie_about_whose_turn_it_is_only_delays(three: Ledger) -> None:
