@@ -134,18 +134,19 @@ class Queries:
 
     def statuses(self, ids: Sequence[str]) -> dict[str, Status]:
         """Return how far each of these transactions has come."""
-        waiting = self._storage.waiting(ids)
-        standings = self._node.view.notes(ids)
-        found: dict[str, Status] = {}
-        for txid in ids:
-            verdicts = {s.verdict for s in standings.get(txid, [])}
+        # Valid is for ever, and what most that are asked for are: what waits is looked through for the others only.
+        found = dict.fromkeys(self.valid(ids), Status.VALID)
+        rest = [txid for txid in dict.fromkeys(ids) if txid not in found]
+        waiting = self._storage.waiting(rest) if rest else {}
+        for txid, standings in (self._node.view.notes(rest) if rest else {}).items():
+            verdicts = {s.verdict for s in standings}
             if True in verdicts:
                 found[txid] = Status.VALID
             elif None in verdicts:
                 found[txid] = Status.UNDECIDED
-            elif txid in waiting:
-                found[txid] = Status.BACKLOG
-        left = [txid for txid in ids if txid not in found]
+        for txid in waiting:
+            found.setdefault(txid, Status.BACKLOG)
+        left = [txid for txid in rest if txid not in found]
         rejected = self.rejections(left) if left else {}
         return {
             txid: found.get(txid) or (Status.REJECTED if txid in rejected else Status.UNKNOWN)

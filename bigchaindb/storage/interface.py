@@ -109,7 +109,11 @@ class Storage(ABC):
 
     @abstractmethod
     def drop_backlog(self, *, ids: Sequence[str] = (), texts: Sequence[TextRef] = ()) -> None:
-        """Let entries with these transaction ids, or of these texts, wait no more; their texts stay stored."""
+        """Let entries with these transaction ids, or of these texts, wait no more; their texts stay stored.
+
+        A text waits once, as a rule.  Where two processes let it wait at the same moment, the entry of one may stay for
+        as long as whoever drops it has not read the text since: it is met in `backlog`, and dropped then.
+        """
 
     @abstractmethod
     def backlog_size(self) -> int:

@@ -6,8 +6,8 @@ millisecond of the call.  So a thousand transactions enter the backlog by one wr
 Invariants:
 
 - Text and index are stored before the document that lets them wait: what is seen waiting is whole.
-- A text waits while some document lists it.  Where two have listed it at once, both entries leave together, because
-  the posting of its id tells of both.
+- A text waits while some document lists it.  Where two have listed it at once, the posting of its id tells of both, and
+  both entries leave together, if whoever lets them leave has looked since; else the builder meets the other one.
 - An entry's place is later than what its writer could know of.  One that becomes visible behind the cursor of a
   reader, because its writer was slow, is given to that reader nevertheless for as long as it is not late by more than
   `_LATE` places; what is later still is found by whoever starts from the beginning, as builders do now and then.
@@ -31,7 +31,7 @@ from bigchaindb.storage.rethinkdb_store import is_a
 from bigchaindb.storage.rethinkdb_texts import in_moments
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from bigchaindb.storage.records import NewTransaction, StoredTransaction
     from bigchaindb.storage.rethinkdb_postings import Postings
@@ -160,7 +160,10 @@ class Backlog:
         What nothing more is stored for must be on disk, and not only in the memory of a server that may end; and what
         a server that was cut off does not know of waits nevertheless.
         """
-        places = self._postings.places(ids)
+        return self._waiting_at(self._postings.places(ids))
+
+    def _waiting_at(self, places: Mapping[str, Collection[int]]) -> list[_Listed]:
+        """Return the entries of those texts that wait at these places of their ids, the latest first."""
         documents = self._store.find("backlog", {moment(place) for its in places.values() for place in its})
         entries = chain.from_iterable(self._store.sound(documents, _entries))
         found = [each for each in entries if each.place in places.get(each.text.id, ())]
@@ -241,8 +244,13 @@ class Backlog:
     def drop(self, ids: Sequence[str], texts: Sequence[TextRef]) -> None:
         """See `Storage.drop_backlog`."""
         of_ids, wanted = set(ids), set(texts)
+        all_ids = of_ids.union(text.id for text in texts)
+        # Where whoever decided on it has met it; elsewhere only what is not there.
+        found = self._waiting_at(self._postings.last_places(all_ids))
+        if rest := all_ids.difference(each.text.id for each in found):
+            found += self._waiting(rest)
         gone: dict[str, list[str]] = {}
-        for each in self._waiting([*of_ids, *(text.id for text in texts)]):
+        for each in found:
             if each.text.id in of_ids or each.text in wanted:
                 gone.setdefault(moment(each.place), []).append(each.entry)
         self._store.change("backlog", gone, _without)

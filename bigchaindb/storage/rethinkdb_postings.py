@@ -62,6 +62,8 @@ class Postings:
         """Read and write with this."""
         self._store = store
         self._known: dict[str, int] = {}
+        # The places of an id but for its address, which is as a rule its only one.
+        self._further: dict[str, tuple[int, ...]] = {}
         self._unheard: set[str] = set()
 
     # --- the places of a transaction id: those of its texts, as a rule ---------------------------------------
@@ -80,7 +82,18 @@ class Postings:
             self._unheard = set()
         self._unheard.update(id_ for id_ in wanted.values() if id_ not in places)
         self.learn({id_: its[0] for id_, its in places.items()})
+        for id_, its in places.items():
+            if len(its) > 1 or id_ in self._further:
+                self._further[id_] = its
         return places
+
+    def last_places(self, ids: Iterable[str]) -> dict[str, tuple[int, ...]]:
+        """Return the places of each id as they were when it was last looked for; it is looked for if it never was."""
+        wanted = dict.fromkeys(ids)
+        further = self._further
+        known = {id_: (at, *further.get(id_, ())) for id_ in wanted if (at := self._known.get(id_)) is not None}
+        missing = [id_ for id_ in wanted if id_ not in known]
+        return known | self.places(missing) if missing else known
 
     def is_unheard(self, id_: str) -> bool:
         """Tell whether nothing was filed under an id when it was last looked for; by now there may be something."""
@@ -90,8 +103,8 @@ class Postings:
         """Return the address of each id that has one."""
         wanted = dict.fromkeys(ids)
         known = {id_: address for id_ in wanted if (address := self._known.get(id_)) is not None}
-        found = self.places(id_ for id_ in wanted if id_ not in known)
-        return {**known, **{id_: its[0] for id_, its in found.items()}}
+        missing = [id_ for id_ in wanted if id_ not in known]
+        return known | {id_: its[0] for id_, its in self.places(missing).items()} if missing else known
 
     def make_addresses(self, ids: Iterable[str], texts: Mapping[str, int] | None = None) -> dict[str, int]:
         """Return the address of each id; one that had none has one then.
@@ -117,11 +130,17 @@ class Postings:
     def learn(self, addresses: Mapping[str, int]) -> None:
         """Remember addresses."""
         if len(self._known) > _REMEMBERED:
-            self._known = {}
+            self._known, self._further = {}, {}
         for id_, address in addresses.items():
             # The one that was met first: what was filed there must not be lost sight of because somebody altered it.
             self._known.setdefault(id_, address)
             self._unheard.discard(id_)
+
+    def learn_places(self, places: Iterable[tuple[str, int]]) -> None:
+        """Remember places that were filed here under ids, where anything of these is remembered."""
+        for id_, place in places:
+            if self._known.get(id_, place) != place:
+                self._further[id_] = (*self._further.get(id_, ()), place)
 
     def _places_in(self, entries: Iterable[str]) -> tuple[int, ...]:
         places = []

@@ -75,6 +75,7 @@ class Texts:
         self._store.together(write, lambda: is_new.append(self._postings.add(entries)))
         if is_new[0]:
             self._postings.learn(at)
+        self._postings.learn_places((t.id, place) for t, place in zip(transactions, places, strict=True))
         return is_new[0]
 
     def contents(self, texts: Iterable[TextRef]) -> dict[str, StoredTransaction]:

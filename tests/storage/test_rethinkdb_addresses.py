@@ -178,6 +178,8 @@ def test_a_text_that_two_append_at_once_waits_and_leaves_once(storage: RethinkSt
             assert each.standings(NODE, [t.id for t in new]) == {}
         at_once(partial(storage.append_backlog, new, 1.0), partial(other.append_backlog, new[::-1], 2.0))
         assert storage.waiting([t.id for t in new]) == {t.id: [stored(t)] for t in new}
+        # As whoever votes on it does.
+        assert len(other.contents([ref(t) for t in new])) == len(new)
         other.drop_backlog(ids=[t.id for t in new])
         assert storage.waiting([t.id for t in new]) == {}
         assert storage.backlog_size() == 0
@@ -240,9 +242,12 @@ def test_what_is_remembered_has_bounds(storage: RethinkStorage, monkeypatch: pyt
     monkeypatch.setattr(rethinkdb_postings, "_REMEMBERED", 5)
     monkeypatch.setattr(rethinkdb_outputs, "_REMEMBERED", 5)
     for turn in range(20):
-        storage.append_backlog([transaction(str(turn))], 1.0)
+        for _ in range(2):
+            storage.append_backlog([transaction(str(turn))], 1.0)
+            storage.drop_backlog(ids=[digest(str(turn))])
         storage.settle(effects((output(str(turn)), [ALICE])))
     assert len(storage._postings._known) <= 6
+    assert len(storage._postings._further) <= 6
     assert len(storage._outputs._known) <= 6
     assert len(storage.outputs_of(ALICE, spent=False, after=None, limit=99)) == 20
 

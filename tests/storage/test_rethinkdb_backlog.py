@@ -179,6 +179,48 @@ def test_what_two_append_at_once_waits_once_and_leaves_for_good(storage: Rethink
         assert storage.backlog(None, 10) == []
 
 
+def test_what_waits_leaves_without_a_look_for_where_it_lies(
+    storage: RethinkStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    new = [transaction(name) for name in "abc"]
+    storage.append_backlog(new, 1.0)
+    find, asked = storage._store.find, []
+
+    def recorded(table: str, *arguments: object, **options: object) -> object:
+        asked.append(table)
+        return find(table, *arguments, **options)  # type: ignore[arg-type] # handed on as they came
+
+    monkeypatch.setattr(storage._store, "find", recorded)
+    storage.drop_backlog(ids=[each.id for each in new[:2]], texts=[ref(new[2])])
+    assert storage.backlog_size() == 0
+    assert "postings" not in asked
+
+
+def test_what_another_lets_wait_once_more_leaves_too(storage: RethinkStorage, other: RethinkStorage) -> None:
+    new = transaction("a")
+    for turn in range(3):
+        storage.append_backlog([new], 1.0)
+        storage.drop_backlog(ids=[new.id])
+        other.append_backlog([new], 1.0)
+        assert storage.backlog_size() == 1, turn
+        storage.drop_backlog(ids=[new.id])
+        assert storage.backlog_size() == 0, turn
+
+
+def test_both_entries_of_a_text_leave_where_one_was_met_after_it_had_moved(
+    storage: RethinkStorage, other: RethinkStorage
+) -> None:
+    new = transaction("a")
+    let_wait(storage, "a", 5 * SECOND)
+    assert storage.contents([ref(new)])
+    let_wait(other, "a", 9 * SECOND)
+    assert storage.backlog_size() == 2
+    # It is met while the builder goes through the backlog.
+    assert storage.contents([ref(new)])
+    storage.drop_backlog(ids=[new.id])
+    assert storage.backlog_size() == 0
+
+
 # --- writers that were killed ------------------------------------------------------------------------------
 
 
