@@ -49,13 +49,13 @@ class Votes:
         """See `Storage.place_votes`."""
         self._store.check_open()
         place = self._store.places(len(votes)) if votes else 0
-        texts: dict[int, str] = {}
+        texts: dict[str, str] = {}
         for numbers in rounds([(_id(vote),) for vote in votes]):
             rows = [{**_row(votes[i]), "text": votes[i].text, "place": place + i} for i in numbers]
             replaces = {_id(votes[i]): text for i in numbers if (text := votes[i].replaces) is not None}
             standing = self._store.put_and_see("votes", rows, _contest(replaces), news=[changes.VOTES])
-            texts.update((i, standing[_id(votes[i])].text("text")) for i in numbers)
-        return [texts[i] for i in range(len(votes))]
+            texts.update((id_, row.text("text")) for id_, row in standing.items())
+        return [texts[_id(vote)] for vote in votes]
 
     def of_blocks(self, block_ids: Sequence[str]) -> dict[str, dict[str, str]]:
         """See `Storage.votes`."""

@@ -54,6 +54,11 @@ def test_a_vote_that_would_replace_fills_an_empty_place(storage: Storage) -> Non
     assert storage.place_votes([vote(FIRST, "node", "honest", replaces="junk")]) == ["honest"]
 
 
+def test_what_is_told_of_places_is_what_stands_after_all_of_a_call(storage: Storage) -> None:
+    placed = [vote(FIRST, "node", "junk"), vote(FIRST, "node", "honest", replaces="junk"), vote(FIRST, "node", "late")]
+    assert storage.place_votes(placed) == ["honest"] * 3
+
+
 def test_places_differ_by_block_and_by_node(storage: Storage) -> None:
     placed = [vote(FIRST, "a", "1"), vote(FIRST, "b", "2"), vote(SECOND, "a", "3"), vote(FIRST, "a", "4")]
     assert storage.place_votes(placed) == ["1", "2", "3", "1"]
