@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rethinkdb import RethinkDB
 
-from benchmarks.load import decide, latency, percentile, signed_create, signed_transfer
+from benchmarks.load import Watch, decide, latency, percentile, signed_create, signed_transfer
 from bigchaindb import canonical, crypto
 from examples.federation.nodes import Federation, sqlite
 from examples.federation.rethink import is_there_a_rethinkdb, rethinkdb
@@ -71,19 +71,20 @@ def _measure(backend: str, directory: Path, count: int, database: Mapping[str, A
     with ExitStack() as stack:
         federation = stack.enter_context(Federation(directory, count, database, log={"level": "warning"}))
         federation.init()
-        ledgers = [stack.enter_context(member.bigchain()) for member in federation.members]
+        ledger = stack.enter_context(federation.members[0].bigchain())
+        watches = [stack.enter_context(Watch(member.config)) for member in federation.members]
         alice, bob = crypto.generate_key_pair(), crypto.generate_key_pair()
-        creates = [signed_create(ledgers[0], alice[1], i) for i in range(TRANSACTIONS)]
+        creates = [signed_create(ledger, alice[1], i) for i in range(TRANSACTIONS)]
         unit = _raw_inserts_per_second(database, creates[0]) if backend == "rethinkdb" else None
         federation.start()
-        decide(ledgers, [signed_create(ledgers[0], alice[1], -1)], BATCH)
+        decide(ledger, watches, [signed_create(ledger, alice[1], -1)], BATCH)
         title = f"{backend}, {count} {'node' if count == 1 else 'nodes'}"
         if unit:
             print(f"{title}: R = {unit:,.0f} raw inserts per second")
-        _report(f"{title}: CREATE", decide(ledgers, creates, BATCH), unit, count)
-        transfers = [signed_transfer(ledgers[0], alice, bob[1], tx["id"]) for tx in creates]
-        _report(f"{title}: TRANSFER", decide(ledgers, transfers, BATCH), unit, count)
-        seconds = [latency(ledgers[0], signed_create(ledgers[0], alice[1], -2 - i)) for i in range(LONE_TRANSACTIONS)]
+        _report(f"{title}: CREATE", decide(ledger, watches, creates, BATCH), unit, count)
+        transfers = [signed_transfer(ledger, alice, bob[1], tx["id"]) for tx in creates]
+        _report(f"{title}: TRANSFER", decide(ledger, watches, transfers, BATCH), unit, count)
+        seconds = [latency(ledger, signed_create(ledger, alice[1], -2 - i)) for i in range(LONE_TRANSACTIONS)]
         p50, p99 = percentile(seconds, 50) * 1000, percentile(seconds, 99) * 1000
         print(f"{title}: lone transaction, write to valid: p50 {p50:.0f} ms, p99 {p99:.0f} ms", flush=True)
 
@@ -137,38 +138,39 @@ def _grow(backend: str, directory: Path, database: Mapping[str, Any]) -> None:
         federation.init()
         federation.start()
         ledger = stack.enter_context(federation.members[0].bigchain())
+        watch = stack.enter_context(Watch(federation.members[0].config))
         alice = crypto.generate_key_pair()
         assets: list[str] = []
-        assets += _created(ledger, alice[1], range(SMALL))
-        small = _handed_on(f"{backend}: TRANSFER at {SMALL:,} transactions", ledger, alice, assets)
-        assets += _created(ledger, alice[1], range(SMALL, LARGE))
-        large = _handed_on(f"{backend}: TRANSFER at {LARGE:,} transactions", ledger, alice, assets[-SMALL:])
+        assets += _created(ledger, watch, alice[1], range(SMALL))
+        small = _handed_on(f"{backend}: TRANSFER at {SMALL:,} transactions", ledger, watch, alice, assets)
+        assets += _created(ledger, watch, alice[1], range(SMALL, LARGE))
+        large = _handed_on(f"{backend}: TRANSFER at {LARGE:,} transactions", ledger, watch, alice, assets[-SMALL:])
         print(f"{backend}: TRANSFER at {LARGE:,} is {large / small:.2f} of that at {SMALL:,} (floor 0.85)", flush=True)
         # Nothing of these is in anybody's memory any more.
         old = random.Random(0).sample(assets[SMALL:-SMALL], HANDS * SMALL)  # noqa: S311 - to choose what to measure
         transfers = [signed_transfer(ledger, alice, alice[1], txid) for txid in old]
         print(f"{backend}: TRANSFER of old outputs at {LARGE:,} transactions: ", end="")
-        print(f"{decide([ledger], transfers, BATCH // 2):,.0f} decided per second", flush=True)
+        print(f"{decide(ledger, [watch], transfers, BATCH // 2):,.0f} decided per second", flush=True)
 
 
-def _created(ledger: Bigchain, owner: str, numbers: range) -> list[str]:
+def _created(ledger: Bigchain, watch: Watch, owner: str, numbers: range) -> list[str]:
     """Create assets; return their ids."""
     ids: list[str] = []
     for first in range(0, len(numbers), BATCH):
         transactions = [signed_create(ledger, owner, number) for number in numbers[first : first + BATCH]]
-        decide([ledger], transactions, BATCH)
+        decide(ledger, [watch], transactions, BATCH)
         ids += [str(tx["id"]) for tx in transactions]
     return ids
 
 
-def _handed_on(what: str, ledger: Bigchain, owner: tuple[str, str], assets: Sequence[str]) -> float:
+def _handed_on(what: str, ledger: Bigchain, watch: Watch, owner: tuple[str, str], assets: Sequence[str]) -> float:
     """Measure TRANSFERs of these, each several times."""
     held, seconds = list(assets), 0.0
     for _ in range(HANDS):
         transfers = [signed_transfer(ledger, owner, owner[1], txid) for txid in held]
         held = [str(tx["id"]) for tx in transfers]
         # In two batches, so that there is something to do for all processes at once.
-        seconds += len(held) / decide([ledger], transfers, len(held) // 2)
+        seconds += len(held) / decide(ledger, [watch], transfers, len(held) // 2)
     per_second = HANDS * len(assets) / seconds
     print(f"{what}: {per_second:,.0f} decided per second", flush=True)
     return per_second

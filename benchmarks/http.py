@@ -46,7 +46,7 @@ def main() -> None:
     """Measure and print."""
     print(f"V = {verifications_per_second():,.0f} Ed25519 verifications per second of one core")
     port = free_port()
-    with running_node(f"localhost:{port}") as (ledger, process), empty_server() as empty_port:
+    with running_node(f"localhost:{port}") as (ledger, process, _), empty_server() as empty_port:
         alice, bob = crypto.generate_key_pair(), crypto.generate_key_pair()
         singles = [signed_create(ledger, alice[1], number) for number in range(TRANSACTIONS)]
         _report_posting("POST transactions, CREATE", *_post(ledger, port, singles, 1))

@@ -13,15 +13,17 @@ import sys
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from benchmarks.baseline import verifications_per_second
-from benchmarks.load import decide, latency, percentile, signed_create, signed_transfer
+from benchmarks.load import Watch, decide, latency, percentile, signed_create, signed_transfer
 from bigchaindb import Bigchain, crypto
 from bigchaindb import config as configuration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from bigchaindb.config import Config
 
 TRANSACTIONS: Final = 6_000
 BATCH: Final = 500
@@ -34,13 +36,13 @@ def main() -> None:
     """Measure and print."""
     unit = verifications_per_second()
     print(f"V = {unit:,.0f} Ed25519 verifications per second of one core")
-    with running_node() as (ledger, process):
+    with running_node() as (ledger, process, config), Watch(config) as watch:
         alice = crypto.generate_key_pair()
         bob = crypto.generate_key_pair()
         creates = [signed_create(ledger, alice[1], i) for i in range(TRANSACTIONS)]
-        _report("CREATE", decide([ledger], creates, BATCH), unit)
+        _report("CREATE", decide(ledger, [watch], creates, BATCH), unit)
         transfers = [signed_transfer(ledger, alice, bob[1], tx["id"]) for tx in creates]
-        _report("TRANSFER", decide([ledger], transfers, BATCH), unit)
+        _report("TRANSFER", decide(ledger, [watch], transfers, BATCH), unit)
         latencies = [latency(ledger, signed_create(ledger, alice[1], -1 - i)) for i in range(LONE_TRANSACTIONS)]
         p50, p99 = percentile(latencies, 50), percentile(latencies, 99)
         print(f"lone transaction, write to valid: p50 {p50 * 1000:.1f} ms, p99 {p99 * 1000:.1f} ms")
@@ -48,9 +50,17 @@ def main() -> None:
             print(f"peak memory of {name}: {mebibytes:.0f} MiB")
 
 
+class Running(NamedTuple):
+    """A node that runs: its ledger, its supervisor and its configuration."""
+
+    ledger: Bigchain
+    process: subprocess.Popen[bytes]
+    config: Config
+
+
 @contextmanager
-def running_node(bind: str = "localhost:0") -> Iterator[tuple[Bigchain, subprocess.Popen[bytes]]]:
-    """Start a node in a directory of its own; return its ledger and its supervisor."""
+def running_node(bind: str = "localhost:0") -> Iterator[Running]:
+    """Start a node in a directory of its own."""
     with tempfile.TemporaryDirectory(prefix="bigchaindb-benchmark-") as directory:
         path = Path(directory) / "config"
         document = configuration.to_document(configuration.new_config(*crypto.generate_key_pair()))
@@ -63,10 +73,11 @@ def running_node(bind: str = "localhost:0") -> Iterator[tuple[Bigchain, subproce
         subprocess.run([*command, "init"], check=True, stdout=subprocess.DEVNULL, env=environment)  # noqa: S603
         process = subprocess.Popen([*command, "start"], stdout=subprocess.DEVNULL, env=environment)  # noqa: S603
         try:
-            with Bigchain(configuration.load(path, {})) as ledger:
+            config = configuration.load(path, {})
+            with Bigchain(config) as ledger:
                 # The first transaction waits until the workers are up.
                 latency(ledger, signed_create(ledger, ledger.me, 0))
-                yield ledger, process
+                yield Running(ledger, process, config)
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(10)

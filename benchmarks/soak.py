@@ -120,7 +120,7 @@ def soak(seconds: float, *, listeners: int = LISTENERS, clients: int = CLIENTS, 
         sleepers: how many listeners never read.
     """
     port = free_port()
-    with running_node(f"127.0.0.1:{port}") as (ledger, node), _crowd(port, listeners, sleepers) as crowd:
+    with running_node(f"127.0.0.1:{port}") as (ledger, node, _), _crowd(port, listeners, sleepers) as crowd:
         posting = asyncio.run(_post(ledger, port, node.pid, seconds, clients))
         heard = crowd(len(posting.posted))
         start = time.monotonic()

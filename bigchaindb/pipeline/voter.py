@@ -30,7 +30,7 @@ from bigchaindb.pipeline.watch import Watch
 from bigchaindb.storage import changes
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from bigchaindb.model.vote import Vote
     from bigchaindb.node.journal import Journal
@@ -139,9 +139,11 @@ class Voter:
         noted = self._noting.note_new(now)
         self._load_open(now)
         rulings, valid = self._rulings(now)
+        # The votes that decide these are durable, so what follows from them can be stored while the next are judged.
+        settled = self._settling(valid)
         ballots = self._ballots(now, rulings)
         if ballots or rulings:
-            self._cast(ballots, rulings, valid)
+            self._cast(ballots, rulings, valid, settled)
         self._watch.step(now, self._open)
         if self._scrub.is_due(now):
             began = self._node.clock()
@@ -330,9 +332,13 @@ class Voter:
     # --- casting ---------------------------------------------------------------------------------------------
 
     def _cast(
-        self, ballots: Sequence[Ballot], rulings: Sequence[Ruling], valid: Sequence[tuple[Block, list[Transaction]]]
+        self,
+        ballots: Sequence[Ballot],
+        rulings: Sequence[Ruling],
+        valid: Sequence[tuple[Block, list[Transaction]]],
+        settled: Callable[[], None],
     ) -> None:
-        with self._seat.advance(ballots, rulings, lambda: self._enter_holdings(valid)):
+        with self._seat.advance(ballots, rulings, settled):
             if rulings:
                 self._finish(valid, self._seat.head.sequence + len(rulings))
         # From now on nobody can hide them from this voter by deleting them.
@@ -345,10 +351,18 @@ class Voter:
             verdict = "valid" if ruling.is_valid else "invalid"
             _log.log(level, "block %s %s, %d transactions", ruling.block_id, verdict, ruling.transaction_count)
 
+    def _settling(self, valid: Sequence[tuple[Block, list[Transaction]]]) -> Callable[[], None]:
+        """Bring the index of holdings up to date: whoever sees that a transaction is valid finds what it made.
+
+        Returns:
+            What waits until that is done.
+        """
+        if not valid:
+            return lambda: None
+        return self._storage.settling(effects(self._node, [t for _, contents in valid for t in contents]))
+
     def _enter_holdings(self, valid: Sequence[tuple[Block, list[Transaction]]]) -> None:
-        """Bring the index of holdings up to date: whoever sees that a transaction is valid finds what it made."""
-        if valid:
-            self._storage.settle(effects(self._node, [t for _, contents in valid for t in contents]))
+        self._settling(valid)()
 
     def _finish(self, valid: Sequence[tuple[Block, list[Transaction]]], sequence: int) -> None:
         """Let what a quorum has recorded wait no more, and note that all is done up to a decision."""

@@ -17,10 +17,11 @@ such that every prefix is a right state.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from functools import partial
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from bigchaindb.model.reference import OutputRef
@@ -256,6 +257,14 @@ class Storage(ABC):
 
         A transaction is settled as a whole, and what it spends before it or with it.
         """
+
+    def settling(self, effects: Effects) -> Callable[[], None]:
+        """Settle, beside whatever the caller does meanwhile where that saves time; return what waits for its end.
+
+        What is returned must be called, inside the batch to which this belongs if there is one; it raises what `settle`
+        raises.  If it is not called, this may be done, in part or not at all.
+        """
+        return partial(self.settle, effects)
 
     def is_firm(self, cursor: str) -> bool:  # noqa: ARG002 - of what a backend may make of it
         """Tell whether nothing can be filed before this place in a list of settled things any more.

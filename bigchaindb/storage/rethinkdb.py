@@ -32,7 +32,7 @@ from bigchaindb.storage.rethinkdb_texts import Texts
 from bigchaindb.storage.rethinkdb_votes import Votes
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from bigchaindb.model.reference import OutputRef
@@ -321,6 +321,10 @@ class RethinkStorage(Storage):
     def settle(self, effects: Effects) -> None:
         """See `Storage.settle`."""
         self._holdings.settle(effects)
+
+    def settling(self, effects: Effects) -> Callable[[], None]:
+        """See `Storage.settling`: most of the time that it takes is spent waiting for the disk."""
+        return self._store.beside(lambda: self._holdings.settle(effects))
 
     def is_firm(self, cursor: str) -> bool:
         """See `Storage.is_firm`."""

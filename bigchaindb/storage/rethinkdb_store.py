@@ -27,6 +27,7 @@ from bigchaindb.storage.rethinkdb_rows import Row
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
+    from concurrent.futures import Future
 
     from bigchaindb.storage.rethinkdb_driver import Server
 
@@ -41,6 +42,7 @@ _CHUNK_CHARACTERS: Final = 4 * 2**20
 _KEY_BYTES: Final = 127
 _CLOCK_SECONDS: Final = 60.0
 _HELPERS: Final = 4
+_BESIDE: Final = 2
 _SAID: Final = 100
 _SILENT: Final = frozenset({"transactions", "postings", "outputs", "holdings"})
 
@@ -77,6 +79,8 @@ class Store:
         self._of_thread = threading.local()
         self._said: set[str] = set()
         self._helper = ThreadPoolExecutor(_HELPERS, thread_name_prefix="rethinkdb")
+        # What is done there may do two things together, and must not wait for itself.
+        self._beside = ThreadPoolExecutor(_BESIDE, thread_name_prefix="rethinkdb beside")
 
     # --- life ------------------------------------------------------------------------------------------------
 
@@ -94,6 +98,7 @@ class Store:
         self._pool.close()
         self._bells.close()
         self._helper.shutdown(wait=False)
+        self._beside.shutdown(wait=False)
 
     def drop(self) -> None:
         """Delete the database and close."""
@@ -264,16 +269,33 @@ class Store:
             StorageUnavailable: closed.
             BigchainDBError: what either of them raises; both have ended then.
         """
-        try:
-            future = self._helper.submit(self._quietly, one)
-        except RuntimeError as error:
-            # Closed by another thread meanwhile.
-            raise StorageUnavailable(f"{self._pool.server}: this connection is closed") from error
+        future = self._submit(self._helper, one)
         try:
             other()
         finally:
             future.exception()
         future.result()
+
+    def beside(self, write: Callable[[], object]) -> Callable[[], None]:
+        """Begin to write something to which nobody's attention needs to be called; return what waits for its end.
+
+        Raises:
+            StorageUnavailable: closed.
+        """
+        future = self._submit(self._beside, write)
+
+        def end() -> None:
+            future.result()
+
+        return end
+
+    def _submit(self, helper: ThreadPoolExecutor, write: Callable[[], object]) -> Future[None]:
+        self.check_open()
+        try:
+            return helper.submit(self._quietly, write)
+        except RuntimeError as error:
+            # Closed by another thread meanwhile.
+            raise StorageUnavailable(f"{self._pool.server}: this connection is closed") from error
 
     def _quietly(self, write: Callable[[], object]) -> None:
         # Whoever waits for this one calls attention to it.

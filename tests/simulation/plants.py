@@ -189,11 +189,11 @@ def _act_before_durable() -> list[_Change]:
         for ballot in ballots:
             vote = Vote.sign(ballot.block_id, self._node.ledger, ballot.reason, format_timestamp(now), self._node.key)
             self._open[ballot.block_id].votes[self._node.me] = vote
-        rulings, effects = self._rulings(now)
+        rulings, valid = self._rulings(now)
         if rulings:
-            self._cast([], rulings, effects)
+            self._cast([], rulings, valid, self._settling(valid))
         if ballots:
-            self._cast(ballots, [], [])
+            self._cast(ballots, [], [], self._settling([]))
         return noted or bool(ballots) or bool(rulings)
 
     return [(Voter, "step", step)]

@@ -148,6 +148,22 @@ class SimulatedStorage(MemoryStorage):
     def settle(self, effects: Effects) -> None:
         self._write(MemoryStorage.settle, effects)
 
+    def settling(self, effects: Effects) -> Callable[[], None]:
+        """Settle now, or when it is waited for: a backend that does it beside something else may do it at any time."""
+        if self._world.chance.random() < 0.5:
+            return super().settling(effects)
+        problem: StorageUnavailable | None = None
+        try:
+            self.settle(effects)
+        except StorageUnavailable as error:
+            problem = error
+
+        def end() -> None:
+            if problem is not None:
+                raise problem
+
+        return end
+
     def swap_register(self, name: str, expected: str | None, new: str | None) -> bool:
         return self._write(MemoryStorage.swap_register, name, expected, new)
 
