@@ -16,15 +16,9 @@ class Every:
     A clock that was set back makes it due too: otherwise nothing would be done until it has caught up.
     """
 
-    def __init__(self, seconds: float, share: float = 1.0) -> None:
-        """Be due.
-
-        Args:
-            seconds: the least pause.
-            share: how much of the time it may take, of 1, as far as `took` tells.
-        """
+    def __init__(self, seconds: float) -> None:
+        """Be due, and then not again for so many seconds."""
         self._seconds = seconds
-        self._share = share
         self._pause = seconds
         self._last: float | None = None
 
@@ -36,6 +30,6 @@ class Every:
             self._pause = self._seconds
         return due
 
-    def took(self, seconds: float) -> None:
-        """Put the next time off where this one took long."""
-        self._pause = max(self._seconds, min(seconds / self._share, _LONGEST_PAUSE_SECONDS))
+    def took(self, seconds: float, share: float) -> None:
+        """Put the next time off where this one took long, so that it has that share of the time, of 1, at the most."""
+        self._pause = max(self._seconds, min(seconds / share, _LONGEST_PAUSE_SECONDS))

@@ -45,6 +45,7 @@ _MAX_LOADED: Final = 12
 _RETRY_SECONDS: Final = 1.0
 # It reads all that was ever decided, again and again: that must not be what a busy node is busy with.
 _SCRUB_SHARE: Final = 0.02
+_BUSY_SCRUB_SHARE: Final = 0.005
 
 _log = logging.getLogger(__name__)
 
@@ -119,7 +120,7 @@ class Voter:
         self._settled = self._storage.registers([self._settled_register]).get(self._settled_register)
         self._recheck = Every(_RETRY_SECONDS)
         self._ask_others = Every(_RETRY_SECONDS)
-        self._scrub = Every(_RETRY_SECONDS, _SCRUB_SHARE)
+        self._scrub = Every(_RETRY_SECONDS)
         self._older_after: str | None = None
         self._watch = Watch(node, memory.said)
         self._settle_rest()
@@ -145,11 +146,12 @@ class Voter:
         if ballots or rulings:
             self._cast(ballots, rulings, valid, settled)
         self._watch.step(now, self._open)
+        is_busy = noted or bool(ballots) or bool(rulings)
         if self._scrub.is_due(now):
             began = self._node.clock()
             self._seat.scrub.step()
-            self._scrub.took(self._node.clock() - began)
-        return noted or bool(ballots) or bool(rulings)
+            self._scrub.took(self._node.clock() - began, _BUSY_SCRUB_SHARE if is_busy else _SCRUB_SHARE)
+        return is_busy
 
     def seconds_until_due(self) -> float | None:
         """Return None: a voter waits for changes only; what it retries, it retries whenever it is stepped."""
