@@ -47,7 +47,7 @@ LIBRARIES: dict[str, list[str]] = {
     "click": ["cli.*"],
     "httpx": ["client.*"],
     "nacl": ["crypto"],
-    "rapidjson": ["canonical"],
+    "rapidjson": ["canonical", "storage.rethinkdb_driver"],
     "rethinkdb": ["storage.rethinkdb*"],
     "sqlite3": ["storage.sqlite*"],
 }

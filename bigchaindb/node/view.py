@@ -13,7 +13,6 @@ Invariants:
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
@@ -184,7 +183,7 @@ class LedgerView:
         verdicts = self.verdicts({note.block_id for standings in found.values() for note in standings})
         return {
             txid: [
-                note if note.verdict is (verdict := verdicts.get(note.block_id)) else replace(note, verdict=verdict)
+                note if note.verdict is (verdict := verdicts.get(note.block_id)) else note._replace(verdict=verdict)
                 for note in standings
             ]
             for txid, standings in found.items()

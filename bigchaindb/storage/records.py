@@ -145,8 +145,7 @@ class Sighting:
     verdict: bool | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(NamedTuple):
     """One checked block in which a transaction stands, as one node sees it.
 
     Attributes:
@@ -221,8 +220,7 @@ class RejectionRow:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Lineage:
+class Lineage(NamedTuple):
     """Where an output stands in the line of those that have held one asset, of which each spends the one before.
 
     Attributes:

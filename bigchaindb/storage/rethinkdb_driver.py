@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from select import POLLIN, poll
 from typing import TYPE_CHECKING, Any, Final
 
+import rapidjson
 from rethinkdb import errors, net, r
 
 from bigchaindb.exceptions import (
@@ -216,11 +217,15 @@ class _Instance(net.ConnectionInstance):  # type: ignore[misc] # the driver has 
         self._socket.sendall(query.serialize(self._parent._get_json_encoder(query)))  # noqa: SLF001 - as the driver does
 
 
-class _PlainJson(json.JSONDecoder):
-    """Answers hold no times and no binary data, so nothing needs to look at every object."""
+class _PlainJson:
+    """Answers hold no times and no binary data, so nothing needs to look at every object.
 
-    def __init__(self, _options: object = None) -> None:
-        super().__init__()
+    They hold texts full of quotation marks, which rapidjson reads in a quarter of the standard library's time.
+    """
+
+    decode: Final = staticmethod(rapidjson.Decoder())
+
+    def __init__(self, _options: object = None) -> None: ...
 
 
 class _Driver(net.Connection):  # type: ignore[misc] # the driver has no types

@@ -15,9 +15,9 @@ Invariants:
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from bigchaindb.exceptions import StorageMismatch
 from bigchaindb.model.reference import OutputRef
 from bigchaindb.storage import cursors
 from bigchaindb.storage.records import Lineage, OutputRow
@@ -53,8 +53,7 @@ _REMEMBERED: Final = 20_000
 _MANY: Final = 10**12
 
 
-@dataclass(frozen=True, slots=True)
-class Output:
+class Output(NamedTuple):
     """An output as it stands.
 
     Attributes:
@@ -105,7 +104,11 @@ class Outputs:
         read: dict[OutputRef, Output] = {}
         for key, part, fields in self._store.find_parts(_TABLE, parts):
             ref = parts[key][part]
-            read.update((ref, output) for output in self._read(ref, fields))
+            try:
+                row = Row(_TABLE, fields if isinstance(fields, dict) else {}, name=f"{ref.txid}/{ref.cid}")
+                read[ref] = _output(ref, row)
+            except StorageMismatch as error:
+                self._store.say_once(str(error))
         self._learn(read)
         return found | read
 
@@ -146,12 +149,6 @@ class Outputs:
                 key, digit = neighbours(addresses[ref.txid])
                 parts.setdefault(key, {})[f"{digit}{name_of(ref.txid)}/{ref.cid}"] = ref
         return parts
-
-    def _read(self, ref: OutputRef, fields: object) -> list[Output]:
-        """Return an output; none where it is not as it was written here, which is logged once."""
-        id_ = f"{ref.txid}/{ref.cid}"
-        row = Row(_TABLE, {**fields, "id": id_} if isinstance(fields, dict) else {"id": id_})
-        return self._store.sound([row], lambda row: _output(ref, row))
 
     # --- of an asset -----------------------------------------------------------------------------------------
 
@@ -213,8 +210,10 @@ def _output(ref: OutputRef, row: Row) -> Output:
     if not _PLACE.fullmatch(place):
         raise row.damaged("place")
     owners = tuple(row.texts("owners"))
-    if not all(may_be_key(f"{UNSPENT}/{owner}/{place[:LISTED_DIGITS]}") for owner in owners):
-        raise row.damaged("owners")
+    tail = place[:LISTED_DIGITS]
+    for owner in owners:
+        if not may_be_key(f"{UNSPENT}/{owner}/{tail}"):
+            raise row.damaged("owners")
     return Output(ref, owners, place, _lineage(ref, row))
 
 

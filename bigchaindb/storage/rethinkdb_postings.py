@@ -24,17 +24,17 @@ from __future__ import annotations
 
 import re
 from itertools import count
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final
 
 from bigchaindb.exceptions import StorageMismatch
 from bigchaindb.storage import cursors
 from bigchaindb.storage.rethinkdb_driver import r
 from bigchaindb.storage.rethinkdb_names import name_of, named_by
-from bigchaindb.storage.rethinkdb_places import NTH_DIGITS, PLACE, gathered, named, spread
+from bigchaindb.storage.rethinkdb_places import NTH_DIGITS, PER_MILLISECOND, PLACE, gathered, named, spread
 from bigchaindb.storage.rethinkdb_store import is_a, may_be_key
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
     from typing import Any
 
     from bigchaindb.model.reference import OutputRef
@@ -42,8 +42,6 @@ if TYPE_CHECKING:
     from bigchaindb.storage.rethinkdb_store import Store
 
 __all__ = ["PLACES", "Postings"]
-
-T = TypeVar("T", bound="Hashable")
 
 PLACES: Final = "t"
 _BLOCKS: Final = "b"
@@ -77,7 +75,7 @@ class Postings:
         """Return the places of each id that has any, oldest first."""
         wanted = {name_of(id_): id_ for id_ in ids}
         found = self._find(PLACES, wanted)
-        places = {id_: its for id_, entries in found.items() if (its := self._places_in(entries))}
+        places = {wanted[name]: its for name, entries in found.items() if (its := self._places_in(entries))}
         if len(self._unheard) > _REMEMBERED:
             self._unheard = set()
         self._unheard.update(id_ for id_ in wanted.values() if id_ not in places)
@@ -164,12 +162,12 @@ class Postings:
 
     def standings(self, ids: Iterable[str]) -> dict[str, list[tuple[str, str]]]:
         """Return the (block key, hash of the text) of each id that has any."""
-        at = {id_: _moment(address) for id_, address in self.addresses(ids).items()}
-        wanted: dict[str, dict[str, str]] = {}
-        for id_, moment_ in at.items():
-            wanted.setdefault(moment_, {})[name_of(id_)] = id_
+        at: dict[int, dict[str, str]] = {}
+        for id_, address in self.addresses(ids).items():
+            at.setdefault(address // PER_MILLISECOND, {})[name_of(id_)] = id_
+        wanted = {_moment(millisecond * PER_MILLISECOND): its for millisecond, its in at.items()}
         found: dict[str, dict[tuple[str, str], None]] = {}
-        for moment_, entries in self._find(_BLOCKS, {each: each for each in wanted}).items():
+        for moment_, entries in self._find(_BLOCKS, wanted).items():
             ids_ = wanted[moment_]
             for entry in entries:
                 key, _, texts = entry.rpartition(" ")
@@ -197,7 +195,7 @@ class Postings:
                 key = f"{spread(addresses[output.txid])}/{output.cid}"
                 at.setdefault(key, {})[name_of(output.txid)] = output
         found: dict[OutputRef, list[str]] = {}
-        for key, entries in self._find(_SPENDERS, {key: key for key in at}).items():
+        for key, entries in self._find(_SPENDERS, at).items():
             for entry in entries:
                 name, _, spender = entry.rpartition(":")
                 if name in at[key]:
@@ -266,11 +264,10 @@ class Postings:
         rows = [{"id": key, "of": list(dict.fromkeys(of))} for key, of in lists.items()]
         return self._store.put("postings", rows, _added) == len(rows)
 
-    def _find(self, kind: str, names: Mapping[str, T]) -> dict[T, list[str]]:
-        """Return what is filed under each of these names, by what they are the names of."""
+    def _find(self, kind: str, names: Iterable[str]) -> dict[str, list[str]]:
+        """Return what is filed under each of these names."""
         rows = self._store.find("postings", [kind + name for name in names])
-        found = self._store.sound(rows, lambda row: (row.text("id")[len(kind) :], row.some_texts("of")))
-        return {names[name]: entries for name, entries in found}
+        return dict(self._store.sound(rows, lambda row: (row.text("id")[len(kind) :], row.some_texts("of"))))
 
 
 def _moment(address: int) -> str:

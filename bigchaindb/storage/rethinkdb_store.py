@@ -180,10 +180,11 @@ class Store:
             # To pick costs the server about what it costs to send two or three.
             if sum(map(len, wanted.values())) < _PICKED * len(chunk):
                 query = _picked(query, wanted)
-            for row in self.rows(table, query, decides=decides):
-                for of in self.sound([row], lambda row: row.mapping("of")):
-                    key = row.text("id")
-                    yield from ((key, name, of[name]) for name in parts[key] if name in of)
+            rows = self.rows(table, query, decides=decides)
+            for key, of in self.sound(rows, lambda row: (row.text("id"), row.mapping("of"))):
+                for name in parts[key]:
+                    if name in of:
+                        yield key, name, of[name]
 
     def rows(self, table: str, query: Any, *, decides: bool = True) -> list[Row]:
         """Return the documents of a table that a bounded query finds, in its order."""

@@ -14,7 +14,7 @@ Invariants:
 
 from __future__ import annotations
 
-import base64
+from binascii import a2b_base64, b2a_base64
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -38,6 +38,7 @@ __all__ = ["Texts", "in_moments"]
 
 _TABLE: Final = "transactions"
 _SHARED_CHARACTERS: Final = 256 * 1024
+_JUNK: Final[Iterable[Any]] = (("", None),)
 
 
 class Texts:
@@ -63,7 +64,7 @@ class Texts:
         entries = []
         for transaction, place in zip(transactions, places, strict=True):
             key, digit = neighbours(place)
-            tag = base64.b64encode(transaction.tag).decode()
+            tag = b2a_base64(transaction.tag, newline=False).decode()
             of_id = shared.setdefault(key, {}).setdefault(digit + name_of(transaction.id), {})
             of_id[name_of(transaction.hash)] = [transaction.text, tag]
             entries.append(self._postings.place(transaction.id, place))
@@ -98,11 +99,12 @@ class Texts:
         majority.
         """
         found: dict[TextRef, StoredTransaction] = {}
+        missing: Collection[TextRef] = texts
         for decides in (False, True):
-            missing = [ref for ref in texts if ref not in found]
             at = {ref.id: places[ref.id] for ref in missing if ref.id in places}
             if at:
                 found |= self._at(at, decides=decides)
+                missing = [ref for ref in texts if ref not in found]
         return {ref: found[ref] for ref in texts if ref in found}
 
     def _at(self, places: Mapping[str, Iterable[int]], *, decides: bool) -> dict[TextRef, StoredTransaction]:
@@ -116,23 +118,20 @@ class Texts:
         found: list[tuple[int, StoredTransaction]] = []
         for key, part, texts in self._store.find_parts(_TABLE, parts, decides=decides):
             place, id_ = parts[key][part]
-            found += ((place, stored) for stored in self._read(key, id_, texts))
+            # What is none of ours keeps nobody from the others there.
+            for name, fields in texts.items() if isinstance(texts, dict) else _JUNK:
+                try:
+                    text, tag = fields
+                    tag_bytes = a2b_base64(tag, strict_mode=True)
+                    found.append((place, StoredTransaction(named_by(name), id_, _checked(text), tag_bytes)))
+                except (TypeError, ValueError):
+                    self._store.say_once(str(Row(_TABLE, {"id": key}).damaged("of")))
         found.sort(key=lambda pair: pair[0])
         by_ref: dict[TextRef, StoredTransaction] = {}
         for _, stored in found:
             ref = TextRef(stored.hash, stored.id)
             by_ref[ref] = _better(by_ref[ref], stored) if ref in by_ref else stored
         return by_ref
-
-    def _read(self, key: str, id_: str, texts: Any) -> Iterator[StoredTransaction]:
-        """Give what lies under an id at a place; what is none of ours keeps nobody from the others there."""
-        items: Any = texts.items() if isinstance(texts, dict) else [("", None)]
-        for name, fields in items:
-            try:
-                text, tag = fields
-                yield StoredTransaction(named_by(name), id_, _checked(text), base64.b64decode(tag, validate=True))
-            except (TypeError, ValueError):
-                self._store.say_once(str(Row(_TABLE, {"id": key}).damaged("of")))
 
 
 def _checked(value: object) -> str:

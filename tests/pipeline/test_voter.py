@@ -27,9 +27,10 @@ from tests.crashes import CrashingStorage
 from tests.ledgers import Ledger, Member, key, public, ref, row
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from bigchaindb.model.transaction import Transaction
+    from bigchaindb.storage.records import Effects
 
 ALICE, BOB, CAROL = key("alice"), key("bob"), key("carol")
 
@@ -909,3 +910,64 @@ def test_a_note_of_its_own_that_was_changed_in_storage_stops_the_node_and_is_nam
     assert member.storage.swap_register(name_in_storage, text, "junk")
     with pytest.raises(JournalError, match=name):
         member.start().step()
+
+
+class Beside(MemoryStorage):
+    """Settles beside other things, as a backend with threads does; at which moment, the test says."""
+
+    began: list[str]
+    fails = False
+
+    def settling(self, effects: Effects) -> Callable[[], None]:
+        self.began = ["settling"]
+
+        def end() -> None:
+            self.began.append("waited for")
+            if self.fails:
+                raise StorageUnavailable("away")
+            self.settle(effects)
+
+        return end
+
+    def spenders(self, outputs: Sequence[OutputRef]) -> dict[OutputRef, list[str]]:
+        if hasattr(self, "began"):
+            self.began.append("judging")
+        return super().spenders(outputs)
+
+    def append_decisions(self, decisions: Sequence[DecisionRow]) -> list[str]:
+        if decisions and hasattr(self, "began"):
+            self.began.append("decided")
+        return super().append_decisions(decisions)
+
+
+def test_a_block_is_settled_while_the_next_is_judged_and_before_it_is_seen_to_be_decided() -> None:
+    ledger = Ledger(connect=Beside)
+    (member,) = ledger.members
+    voter = Voter(member.node, member.journal)
+    asset = ledger.create(ALICE)
+    ledger.put_block(asset)
+    voter.step()
+    ledger.put_block(ledger.transfer(ref(asset), ALICE, BOB))
+    voter.step()
+    storage = member.node.storage
+    assert isinstance(storage, Beside)
+    assert storage.began == ["settling", "judging", "waited for", "decided"]
+
+
+def test_what_could_not_be_settled_is_not_decided() -> None:
+    ledger = Ledger(connect=Beside)
+    (member,) = ledger.members
+    storage = member.node.storage
+    assert isinstance(storage, Beside)
+    voter = Voter(member.node, member.journal)
+    block = ledger.put_block(ledger.create(ALICE))
+    voter.step()
+    storage.fails = True
+    with pytest.raises(StorageUnavailable):
+        voter.step()
+    assert storage.decisions_on([block.id]) == {}
+    assert storage.outputs_of(public(ALICE)[0], spent=False, after=None, limit=9) == []
+    storage.fails = False
+    step_often(Voter(member.node, member.journal))
+    assert member.verdict_on(block) is True
+    assert len(storage.outputs_of(public(ALICE)[0], spent=False, after=None, limit=9)) == 1

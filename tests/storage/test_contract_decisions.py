@@ -268,6 +268,17 @@ def test_holdings_are_read_on_behind_a_cursor(storage: Storage) -> None:
     assert storage.outputs_of(ALICE, spent=None, after=None, limit=-1) == []
 
 
+def test_what_is_settled_beside_something_else_is_settled_when_it_was_waited_for(storage: Storage) -> None:
+    ends = [storage.settling(effects((output(name), [ALICE]))) for name in "abc"]
+    storage.settle(effects((output("d"), [ALICE])))
+    with storage.batch():
+        for end in ends:
+            end()
+    assert {row.ref for row in storage.outputs_of(ALICE, spent=False, after=None, limit=9)} == {
+        output(name) for name in "abcd"
+    }
+
+
 def test_many_are_settled_in_one_call(storage: Storage) -> None:
     many = [output(str(each), each) for each in range(MANY)]
     storage.settle(effects(*[(ref, [ALICE]) for ref in many]))

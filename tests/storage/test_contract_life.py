@@ -54,6 +54,7 @@ EVERY_CALL: dict[str, Callable[[Storage], object]] = {
     "latest_decision": lambda storage: storage.latest_decision("node"),
     "decisions_on": lambda storage: storage.decisions_on([digest("a")]),
     "settle": lambda storage: storage.settle(Effects((), ())),
+    "settling": lambda storage: storage.settling(Effects((), ()))(),
     "outputs_of": lambda storage: storage.outputs_of("owner", spent=None, after=None, limit=10),
     "lineages": lambda storage: storage.lineages([output("a")]),
     "outputs_of_asset": lambda storage: storage.outputs_of_asset(digest("a"), None, 10),

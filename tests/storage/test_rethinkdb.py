@@ -144,6 +144,8 @@ def test_what_is_begun_just_after_another_thread_closed_it_fails_as_anything_doe
     storage.close()
     with pytest.raises(StorageUnavailable, match="this connection is closed"):
         storage._store.together(lambda: None, lambda: None)
+    with pytest.raises(StorageUnavailable, match="this connection is closed"):
+        storage._store.beside(lambda: None)
 
 
 # --- what is large, and what is odd ------------------------------------------------------------------------

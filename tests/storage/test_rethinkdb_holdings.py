@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from bigchaindb.exceptions import StorageUnavailable
 from bigchaindb.storage import cursors
 from bigchaindb.storage.records import Lineage
 from bigchaindb.storage.rethinkdb import RethinkStorage
@@ -64,6 +65,33 @@ def test_nothing_of_what_is_spent_is_left_among_the_unspent(storage: RethinkStor
     assert {key[:2] for key in lists(storage) if "/alice/" in key} == {"g/", "s/"}
     assert held(storage, ALICE) == held(storage, ALICE, spent=True) == SPENT
     assert held(storage, BOB, spent=False) == [(output("sold"), None)]
+
+
+def test_what_is_settled_beside_something_else_is_begun_at_once_and_fails_where_it_is_waited_for(
+    storage: RethinkStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put, begun, may_end = storage._store.put, threading.Event(), threading.Event()
+
+    def slowly(*arguments: object, **options: object) -> object:
+        begun.set()
+        assert may_end.wait(HANG_SECONDS)
+        return put(*arguments, **options)  # type: ignore[arg-type] # handed on as they came
+
+    with monkeypatch.context() as patch:
+        patch.setattr(storage._store, "put", slowly)
+        end = storage.settling(effects((output("a"), [ALICE])))
+        assert begun.wait(HANG_SECONDS)
+        may_end.set()
+        end()
+    assert [row.ref for row in storage.outputs_of(ALICE, spent=False, after=None, limit=9)] == [output("a")]
+
+    def fail(*_: object) -> None:
+        raise StorageUnavailable("away")
+
+    monkeypatch.setattr(storage._store, "put", fail)
+    end = storage.settling(effects((output("b"), [ALICE])))
+    with pytest.raises(StorageUnavailable, match="away"):
+        end()
 
 
 def test_what_many_settle_at_once_is_listed_once(empty_ledger: Server) -> None:
