@@ -9,16 +9,17 @@ Invariants:
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
 from bigchaindb.consensus.facts import Facts
-from bigchaindb.consensus.fulfillments import check_fulfillments, check_operation
+from bigchaindb.consensus.fulfillments import check_fulfillments, check_operation, is_timeless
 from bigchaindb.exceptions import DoubleSpend, OperationError, TransactionError
 from bigchaindb.model.reference import OutputRef
 from bigchaindb.model.transaction import Operation
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from bigchaindb.consensus.view import View
     from bigchaindb.model.transaction import Output, Transaction
@@ -27,16 +28,18 @@ __all__ = ["admit", "is_sound"]
 
 
 def admit(
-    transactions: Sequence[Transaction], view: View, now: str, newcomers: Collection[str] = ()
+    transactions: Sequence[Transaction], view: View, now: Callable[[], str], newcomers: Collection[str] = ()
 ) -> list[TransactionError | None]:
     """Say of each transaction why it may not come in, or None.
 
     Args:
         transactions: well formed; later ones may spend what earlier ones make.
         view: this node's view of the ledger.
-        now: the time that a block built now would have, Unix seconds.
+        now: returns the time that a block built now would have, Unix seconds; asked only where there are deadlines.
         newcomers: members whom a quorum may not know yet, so that it would refuse what they CREATE.
     """
+    # One time for all of them.
+    now = cache(now)
     facts = Facts(transactions, view)
     outputs = facts.outputs(transactions)
     # An output of something that was rejected is stored too, but it is not there to be spent.
@@ -69,17 +72,21 @@ def _check_creator(transaction: Transaction, newcomers: Collection[str]) -> None
 
 
 def _check(
-    transaction: Transaction, facts: Facts, outputs: dict[OutputRef, Output], taken: dict[OutputRef, str], now: str
+    transaction: Transaction,
+    facts: Facts,
+    outputs: dict[OutputRef, Output],
+    taken: dict[OutputRef, str],
+    now: Callable[[], str],
 ) -> None:
     check_operation(transaction, facts.view.federation)
-    check_fulfillments(transaction, outputs, now)
+    check_fulfillments(transaction, outputs, None if is_timeless(transaction) else now())
     for i, ref in enumerate(transaction.inputs):
         rival = taken.get(ref)
         if rival not in {None, transaction.id}:
             raise _double_spend(i, ref, rival)
     rivals = facts.rivals(transaction)
     for ref, rival in rivals:
-        if _stands(rival, facts) or _waits(rival, facts, now):
+        if _stands(rival, facts) or _waits(rival, facts, now()):
             raise _double_spend(transaction.inputs.index(ref), ref, rival)
     # Transactions go from the backlog into blocks, so blocks are asked once more after the backlog: a rival that moved
     # meanwhile was somewhere all the time.

@@ -218,7 +218,7 @@ class Node:
 
     def validate(self, transactions: Sequence[Transaction]) -> list[TransactionError | None]:
         """Say of each transaction why it may not be written now, or None; later ones may build upon earlier ones."""
-        answers = admit(transactions, self.view, self.block_time(), self._newcomers(transactions))
+        answers = admit(transactions, self.view, self.block_time, self._newcomers(transactions))
         self.view.remember(t for t, error in zip(transactions, answers, strict=True) if error is None)
         return answers
 

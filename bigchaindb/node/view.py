@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from bigchaindb.model.transaction import Output
     from bigchaindb.node.marks import Marks
     from bigchaindb.storage.interface import Storage
-    from bigchaindb.storage.records import DecisionRow, StoredTransaction
+    from bigchaindb.storage.records import DecisionRow, StoredBlock, StoredTransaction
     from bigchaindb.storage.records import Standing as StoredStanding
 
 __all__ = ["BLOCK_STALL_SECONDS", "LedgerView", "cursor_register", "settled_register"]
@@ -346,13 +346,18 @@ class LedgerView:
         """Return the headers of these blocks; None for one that is not there, or not signed by its maker."""
         known = {block_id: header for block_id in block_ids if (header := self._headers.get(block_id))}
         unknown = [block_id for block_id in block_ids if block_id not in known]
-        stored = self._storage.blocks(unknown) if unknown else {}
-        for block_id, items in stored.items():
-            header = next((header for item in items if (header := _header(item.text, block_id))), None)
-            if header:
-                known[block_id] = header
-        self._learn_headers(known)
+        known |= self.learn_blocks(self._storage.blocks(unknown)) if unknown else {}
         return {block_id: known.get(block_id) for block_id in block_ids}
+
+    def learn_blocks(self, stored: Mapping[str, Sequence[StoredBlock]]) -> dict[str, Header]:
+        """Remember, and return, the headers of stored blocks, by id; of those only that their maker has signed."""
+        found = {
+            block_id: header
+            for block_id, items in stored.items()
+            if (header := next((header for item in items if (header := _header(item.text, block_id))), None))
+        }
+        self._learn_headers(found)
+        return found
 
     def learn_header(self, block: Block) -> None:
         """Remember the header of a block that was found signed by its maker."""

@@ -175,6 +175,8 @@ class Builder:
         rows = [row for number, row in enumerate(rows, self._decisions_read + 1) if row.sequence == number]
         others = [row.block_id for row in rows if row.block_id not in self._own_undecided]
         stored = self._storage.blocks(others) if others else {}
+        # Whose times are asked for as soon as the next block is built.
+        self._node.view.learn_blocks(stored)
         for row in rows:
             own = self._own_undecided.pop(row.block_id, None)
             # Of other nodes' blocks, what the index says: nothing that counts may follow from that.
@@ -326,6 +328,7 @@ class Builder:
             self._storage.write_block(stored_block(block, ids, tags))
             self._storage.sight(self._node.me, [Sighting(block.key, block.id, now, checked=True)])
         self._last_time = float(block_time)
+        self._node.view.learn_header(block)
         self._own_undecided[block.id] = (ids, now)
         if len(self._node.federation) > 1:
             # That is likely to be spent next, by what another member let in and this one has to check.

@@ -33,12 +33,12 @@ def view() -> StatedView:
 
 
 def answer(view: StatedView, transaction: Transaction, now: str | None = None) -> TransactionError | None:
-    (only,) = admit([transaction], view, now or at(0))
+    (only,) = admit([transaction], view, lambda: now or at(0))
     return only
 
 
 def answers(view: StatedView, *transactions: Transaction) -> list[type[TransactionError] | None]:
-    return [type(error) if error else None for error in admit(transactions, view, at(0))]
+    return [type(error) if error else None for error in admit(transactions, view, lambda: at(0))]
 
 
 def test_what_is_sound_and_unspent_comes_in(view: StatedView) -> None:
@@ -168,10 +168,27 @@ def test_what_spends_what_was_refused_is_refused(view: StatedView) -> None:
     assert answers(view, strangers, spend) == [OperationError, TransactionDoesNotExist]
 
 
+def test_the_time_is_asked_once_and_only_where_there_are_deadlines(view: StatedView) -> None:
+    asked: list[str] = []
+
+    def now() -> str:
+        asked.append(at(0))
+        return at(0)
+
+    view.decided(BOAT)
+    assert admit([transfer(BOAT), create("boat")], view, now) == [None, None]
+    assert asked == []
+    lent = [create(name, locked=until(key("alice"), f"{NOW:.0f}")) for name in ("one", "two")]
+    for each in lent:
+        view.decided(each)
+    assert admit([transfer(each) for each in lent], view, now) == [None, None]
+    assert asked == [at(0)]
+
+
 def test_two_that_spend_the_same_are_not_both_let_in(view: StatedView) -> None:
     view.decided(BOAT)
     one, two = transfer(BOAT), transfer(BOAT, to="carol")
-    first, second = admit([one, two], view, at(0))
+    first, second = admit([one, two], view, lambda: at(0))
     assert first is None
     assert isinstance(second, DoubleSpend)
     assert second.rival == one.id

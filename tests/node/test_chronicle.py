@@ -10,6 +10,7 @@ import pytest
 from bigchaindb.model.signed import sign_document
 from bigchaindb.node import chronicle as module
 from bigchaindb.node.chronicle import Chronicle, Mark
+from bigchaindb.node.node import Node
 from bigchaindb.storage.memory import MemoryStorage
 from bigchaindb.storage.records import DecisionRow, VoteRow
 from tests.ledgers import Ledger, key, ref
@@ -99,8 +100,13 @@ def test_a_block_that_is_gone_has_no_header_and_one_that_never_was_nothing(ledge
     (asset,) = settled(ledger, 1)
     home = ledger.home(asset)
     del ledger.database.contents.blocks[home.key]
-    assert [entry.header for entry in chronicle(ledger).decided(None, 5)] == [None]
-    nothing = chronicle(ledger).entry("0" * 64)
+    # A process that has not met it.
+    member = ledger.first
+    newest = Chronicle(
+        Node(member.storage, member.key, federation=[member.me], quorum=ledger.quorum, clock=member.clock)
+    )
+    assert [entry.header for entry in newest.decided(None, 5)] == [None]
+    nothing = newest.entry("0" * 64)
     assert (nothing.header, nothing.decision, nothing.votes) == (None, None, {})
 
 
