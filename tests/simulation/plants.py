@@ -390,7 +390,7 @@ CAUGHT_BY: Final[dict[str, int]] = {
     "admit-rivals": 0,
     "blind-tie-break": 5,
     "clear-when-built": 0,
-    "contents-by-id": 17,
+    "contents-by-id": 11,
     "count-ballots": 0,
     "cursor-before-note": 6,
     "deadline-ignored": 105,
@@ -419,7 +419,7 @@ CAUGHT_BY: Final[dict[str, int]] = {
     "valid-twice": 1,
     "vote-in-the-past": 7,
     "votes-before-epoch": 2,
-    "wait-for-ever": 3,
+    "wait-for-ever": 6,
     "years-ahead": 5,
 }
 

@@ -201,5 +201,6 @@ def _weighted(chance: random.Random, table: Sequence[tuple[int, T]]) -> T:
 
 
 def _skews(chance: random.Random) -> tuple[float, ...]:
-    widest = chance.choice((0.0, 0.0, 1.0, 20.0, 70.0, 300.0))
+    # With a drift of a minute, never so far apart that a block is ten minutes behind: nobody would vote for it.
+    widest = chance.choice((0.0, 0.0, 1.0, 20.0, 70.0, 240.0))
     return tuple(chance.uniform(-widest, widest) for _ in range(10))
