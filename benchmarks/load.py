@@ -24,7 +24,7 @@ __all__ = ["WAIT_SECONDS", "Watch", "decide", "latency", "percentile", "signed_c
 
 WAIT_SECONDS: Final = 300.0
 # One waits for the disk while the other's transactions are checked.
-_CLIENTS: Final = 2
+_THREADS: Final = 2
 
 
 def signed_create(ledger: Bigchain, owner: str, number: int) -> dict[str, Any]:
@@ -56,7 +56,7 @@ class Watch:
         self._node.storage.close()
 
     def valid(self) -> int:
-        """Return how many transactions the node has decided valid."""
+        """Return how many transactions the node has decided valid; one in two valid blocks counts twice."""
         latest = self._node.storage.latest_decision(self._node.me)
         return latest.valid_transactions if latest else 0
 
@@ -74,7 +74,7 @@ class Watch:
 
 
 def decide(ledger: Bigchain, watches: Sequence[Watch], transactions: Sequence[dict[str, Any]], batch: int) -> float:
-    """Write transactions at one node, as two clients do, and wait until all are valid at every node.
+    """Write transactions at one node, in two threads, and wait until all are valid at every node.
 
     Args:
         ledger: where to write.
@@ -87,7 +87,7 @@ def decide(ledger: Bigchain, watches: Sequence[Watch], transactions: Sequence[di
 
     Raises:
         TimeoutError: as `Watch.wait`.
-        RuntimeError: some are not valid.
+        RuntimeError: some are not valid, or what a node has counted is something else.
     """
     batches = [list(transactions[i : i + batch]) for i in range(0, len(transactions), batch)]
     wanted = [watch.valid() + len(transactions) for watch in watches]
@@ -95,9 +95,9 @@ def decide(ledger: Bigchain, watches: Sequence[Watch], transactions: Sequence[di
     gc.collect()
     gc.freeze()
     try:
-        with ThreadPoolExecutor(_CLIENTS) as clients:
+        with ThreadPoolExecutor(_THREADS) as threads:
             start = time.perf_counter()
-            list(clients.map(ledger.write_transactions, batches))
+            list(threads.map(ledger.write_transactions, batches))
             for watch, count in zip(watches, wanted, strict=True):
                 watch.wait(count)
             seconds = time.perf_counter() - start
@@ -106,6 +106,8 @@ def decide(ledger: Bigchain, watches: Sequence[Watch], transactions: Sequence[di
     statuses = ledger.get_statuses([str(tx["id"]) for tx in transactions])
     if others := {txid: status for txid, status in statuses.items() if status != "valid"}:
         raise RuntimeError(f"{len(others):,} transactions are not valid, the first is {next(iter(others.items()))}")
+    if [watch.valid() for watch in watches] != wanted:
+        raise RuntimeError("a node has decided more than what was written here, or something twice")
     return len(transactions) / seconds
 
 

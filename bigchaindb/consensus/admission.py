@@ -35,7 +35,7 @@ def admit(
     Args:
         transactions: well formed; later ones may spend what earlier ones make.
         view: this node's view of the ledger.
-        now: returns the time that a block built now would have, Unix seconds; asked only where there are deadlines.
+        now: returns the time that a block built now would have, Unix seconds; asked only where deadlines or rivals are.
         newcomers: members whom a quorum may not know yet, so that it would refuse what they CREATE.
     """
     # One time for all of them.

@@ -138,6 +138,7 @@ class Queries:
         found = dict.fromkeys(self.valid(ids), Status.VALID)
         rest = [txid for txid in dict.fromkeys(ids) if txid not in found]
         waiting = self._storage.waiting(rest) if rest else {}
+        # Once more, since what waited may have moved into a block.
         for txid, standings in (self._node.view.notes(rest) if rest else {}).items():
             verdicts = {s.verdict for s in standings}
             if True in verdicts:

@@ -190,8 +190,8 @@ class Seat:
         Args:
             ballots: the votes.
             rulings: the decisions.
-            prepare: called when all this is certain, and before anybody can see it: stores what whoever sees a decision
-                must find.
+            prepare: called when all this is certain, and before anybody can see it: when it has returned, what whoever
+                sees a decision must find is stored.
 
         Raises:
             Fenced: somebody else took the seat, or an earlier call failed; nothing was cast.

@@ -31,5 +31,5 @@ class Every:
         return due
 
     def took(self, seconds: float, share: float) -> None:
-        """Put the next time off where this one took long, so that it has that share of the time, of 1, at the most."""
+        """Put the next time off, for a minute at most, where this one took more than a share of the time, of 1."""
         self._pause = max(self._seconds, min(seconds / share, _LONGEST_PAUSE_SECONDS))

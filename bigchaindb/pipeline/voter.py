@@ -140,11 +140,12 @@ class Voter:
         noted = self._noting.note_new(now)
         self._load_open(now)
         rulings, valid = self._rulings(now)
-        # The votes that decide these are durable, so what follows from them can be stored while the next are judged.
-        settled = self._settling(valid)
+        # The votes that decide these are durable, and whoever takes this seat decides by them too, also one that uses a
+        # later federation: so what follows from them can be stored while the next are judged.
+        await_settled = self._begin_to_settle(valid)
         ballots = self._ballots(now, rulings)
         if ballots or rulings:
-            self._cast(ballots, rulings, valid, settled)
+            self._cast(ballots, rulings, valid, await_settled)
         self._watch.step(now, self._open)
         is_busy = noted or bool(ballots) or bool(rulings)
         if self._scrub.is_due(now):
@@ -338,9 +339,9 @@ class Voter:
         ballots: Sequence[Ballot],
         rulings: Sequence[Ruling],
         valid: Sequence[tuple[Block, list[Transaction]]],
-        settled: Callable[[], None],
+        await_settled: Callable[[], None],
     ) -> None:
-        with self._seat.advance(ballots, rulings, settled):
+        with self._seat.advance(ballots, rulings, await_settled):
             if rulings:
                 self._finish(valid, self._seat.head.sequence + len(rulings))
         # From now on nobody can hide them from this voter by deleting them.
@@ -353,7 +354,7 @@ class Voter:
             verdict = "valid" if ruling.is_valid else "invalid"
             _log.log(level, "block %s %s, %d transactions", ruling.block_id, verdict, ruling.transaction_count)
 
-    def _settling(self, valid: Sequence[tuple[Block, list[Transaction]]]) -> Callable[[], None]:
+    def _begin_to_settle(self, valid: Sequence[tuple[Block, list[Transaction]]]) -> Callable[[], None]:
         """Bring the index of holdings up to date: whoever sees that a transaction is valid finds what it made.
 
         Returns:
@@ -362,9 +363,6 @@ class Voter:
         if not valid:
             return lambda: None
         return self._storage.settling(effects(self._node, [t for _, contents in valid for t in contents]))
-
-    def _enter_holdings(self, valid: Sequence[tuple[Block, list[Transaction]]]) -> None:
-        self._settling(valid)()
 
     def _finish(self, valid: Sequence[tuple[Block, list[Transaction]]], sequence: int) -> None:
         """Let what a quorum has recorded wait no more, and note that all is done up to a decision."""
@@ -393,11 +391,11 @@ class Voter:
             valid = self._all_decided([row.block_id for row in rows if row.verdict])
             settled = rows[-1].sequence
             with self._storage.batch():
-                self._enter_holdings(valid)
+                self._begin_to_settle(valid)()
                 self._finish(valid, settled)
 
     def _enter_holdings_of(self, block_ids: Sequence[str]) -> None:
-        self._enter_holdings(self._all_decided(block_ids))
+        self._begin_to_settle(self._all_decided(block_ids))()
 
     def _all_decided(self, block_ids: Sequence[str]) -> list[tuple[Block, list[Transaction]]]:
         stored = self._storage.blocks(block_ids) if block_ids else {}

@@ -112,8 +112,8 @@ class Storage(ABC):
     def drop_backlog(self, *, ids: Sequence[str] = (), texts: Sequence[TextRef] = ()) -> None:
         """Let entries with these transaction ids, or of these texts, wait no more; their texts stay stored.
 
-        A text waits once, as a rule.  Where two processes let it wait at the same moment, the entry of one may stay for
-        as long as whoever drops it has not read the text since: it is met in `backlog`, and dropped then.
+        A text, or another one of the same id, that a second process lets wait may stay where the first has not looked
+        at that id since, and finds an entry of it: whoever meets it in `backlog` drops it then.
         """
 
     @abstractmethod
@@ -261,8 +261,8 @@ class Storage(ABC):
     def settling(self, effects: Effects) -> Callable[[], None]:
         """Settle, beside whatever the caller does meanwhile where that saves time; return what waits for its end.
 
-        What is returned must be called, inside the batch to which this belongs if there is one; it raises what `settle`
-        raises.  If it is not called, this may be done, in part or not at all.
+        What is returned is called inside the batch to which this belongs, and raises what `settle` raises.  A caller
+        that fails before may leave it: then this may be done, later, in part or not at all, and is begun anew.
         """
         return partial(self.settle, effects)
 

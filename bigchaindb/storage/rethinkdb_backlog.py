@@ -6,8 +6,9 @@ millisecond of the call.  So a thousand transactions enter the backlog by one wr
 Invariants:
 
 - Text and index are stored before the document that lets them wait: what is seen waiting is whole.
-- A text waits while some document lists it.  Where two have listed it at once, the posting of its id tells of both, and
-  both entries leave together, if whoever lets them leave has looked since; else the builder meets the other one.
+- A text waits while some document lists it.  The postings of its id tell of all that does; whoever lets an id or a text
+  leave looks where it has met it, and anew only for what is not there.  So an entry that another process has appended
+  since may stay, until a builder meets it.
 - An entry's place is later than what its writer could know of.  One that becomes visible behind the cursor of a
   reader, because its writer was slow, is given to that reader nevertheless for as long as it is not late by more than
   `_LATE` places; what is later still is found by whoever starts from the beginning, as builders do now and then.
@@ -244,16 +245,17 @@ class Backlog:
     def drop(self, ids: Sequence[str], texts: Sequence[TextRef]) -> None:
         """See `Storage.drop_backlog`."""
         of_ids, wanted = set(ids), set(texts)
-        all_ids = of_ids.union(text.id for text in texts)
-        # Where whoever decided on it has met it; elsewhere only what is not there.
-        found = self._waiting_at(self._postings.last_places(all_ids))
-        if rest := all_ids.difference(each.text.id for each in found):
+        # Where this process has met them; what is not there is looked for.
+        found = self._waiting_at(self._postings.last_places(of_ids.union(text.id for text in wanted)))
+        rest = of_ids.difference(each.text.id for each in found)
+        rest |= {text.id for text in wanted.difference(each.text for each in found)}
+        if rest:
             found += self._waiting(rest)
-        gone: dict[str, list[str]] = {}
+        gone: dict[str, set[str]] = {}
         for each in found:
             if each.text.id in of_ids or each.text in wanted:
-                gone.setdefault(moment(each.place), []).append(each.entry)
-        self._store.change("backlog", gone, _without)
+                gone.setdefault(moment(each.place), set()).add(each.entry)
+        self._store.change("backlog", {at: list(entries) for at, entries in gone.items()}, _without)
 
 
 def _last() -> Any:

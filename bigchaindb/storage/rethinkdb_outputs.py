@@ -105,7 +105,7 @@ class Outputs:
         for key, part, fields in self._store.find_parts(_TABLE, parts):
             ref = parts[key][part]
             try:
-                row = Row(_TABLE, fields if isinstance(fields, dict) else {}, name=f"{ref.txid}/{ref.cid}")
+                row = Row(_TABLE, fields if isinstance(fields, dict) else {}, called=f"{ref.txid}/{ref.cid}")
                 read[ref] = _output(ref, row)
             except StorageMismatch as error:
                 self._store.say_once(str(error))

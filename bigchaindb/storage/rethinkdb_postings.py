@@ -51,6 +51,7 @@ _MARK: Final = "m"
 
 _PLACE: Final = re.compile(PLACE)
 _REMEMBERED: Final = 50_000
+_FURTHER: Final = 16
 
 
 class Postings:
@@ -82,11 +83,11 @@ class Postings:
         self.learn({id_: its[0] for id_, its in places.items()})
         for id_, its in places.items():
             if len(its) > 1 or id_ in self._further:
-                self._further[id_] = its
+                self._further[id_] = tuple(place for place in its if place != self._known.get(id_))
         return places
 
     def last_places(self, ids: Iterable[str]) -> dict[str, tuple[int, ...]]:
-        """Return the places of each id as they were when it was last looked for; it is looked for if it never was."""
+        """Return the places of each id as far as this process knows them; where it knows none, it looks for them."""
         wanted = dict.fromkeys(ids)
         further = self._further
         known = {id_: (at, *further.get(id_, ())) for id_ in wanted if (at := self._known.get(id_)) is not None}
@@ -138,7 +139,7 @@ class Postings:
         """Remember places that were filed here under ids, where anything of these is remembered."""
         for id_, place in places:
             if self._known.get(id_, place) != place:
-                self._further[id_] = (*self._further.get(id_, ()), place)
+                self._further[id_] = (*self._further.get(id_, ()), place)[-_FURTHER:]
 
     def _places_in(self, entries: Iterable[str]) -> tuple[int, ...]:
         places = []

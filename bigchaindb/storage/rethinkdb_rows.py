@@ -33,13 +33,13 @@ _HASH_CHARACTERS = 64
 class Row:
     """A stored document, of which nothing is taken for granted."""
 
-    __slots__ = ("_document", "_name", "_table")
+    __slots__ = ("_called", "_document", "_table")
 
-    def __init__(self, table: str, document: Mapping[str, Any], name: object = None) -> None:
-        """Look at a document of a table, or at a part of one that messages call by a name."""
+    def __init__(self, table: str, document: Mapping[str, Any], called: str | None = None) -> None:
+        """Look at a document of a table, or at a part of one; what messages call it if not by its id."""
         self._table = table
         self._document = document
-        self._name = name
+        self._called = called
 
     # --- fields ----------------------------------------------------------------------------------------------
 
@@ -114,7 +114,7 @@ class Row:
 
     def damaged(self, name: str) -> StorageMismatch:
         """Return the error that names a field."""
-        key = str(self._document.get("id") if self._name is None else self._name)[:_SHOWN_CHARACTERS]
+        key = str(self._document.get("id") if self._called is None else self._called)[:_SHOWN_CHARACTERS]
         return StorageMismatch(f"the ledger is damaged: table {self._table}, document {key!r}, field {name}")
 
     # --- records ---------------------------------------------------------------------------------------------

@@ -42,7 +42,8 @@ _CHUNK_CHARACTERS: Final = 4 * 2**20
 _KEY_BYTES: Final = 127
 _CLOCK_SECONDS: Final = 60.0
 _HELPERS: Final = 4
-_BESIDE: Final = 2
+# What was abandoned ends before its successor begins.
+_BESIDE: Final = 1
 _SAID: Final = 100
 _SILENT: Final = frozenset({"transactions", "postings", "outputs", "holdings"})
 
@@ -98,7 +99,7 @@ class Store:
         self._pool.close()
         self._bells.close()
         self._helper.shutdown(wait=False)
-        self._beside.shutdown(wait=False)
+        self._beside.shutdown(wait=False, cancel_futures=True)
 
     def drop(self) -> None:
         """Delete the database and close."""

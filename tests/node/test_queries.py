@@ -21,10 +21,13 @@ from tests.consensus.views import garbled
 from tests.ledgers import Ledger, Member, key, public, ref, row
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from bigchaindb.crypto import SigningKey
     from bigchaindb.model.block import Block
     from bigchaindb.model.reference import OutputRef
     from bigchaindb.model.transaction import Transaction
+    from bigchaindb.storage.records import StoredTransaction
 
 ALICE, BOB, CAROL = key("alice"), key("bob"), key("carol")
 NOWHERE = "0" * 64
@@ -89,6 +92,36 @@ def test_texts_are_told_of_many_at_once_and_chosen_as_one_is(ledger: Ledger) -> 
     wanted = [valid, undecided, waiting, ledger.genesis.transaction]
     assert ledger.first.queries.texts([unknown.id, *(t.id for t in wanted)]) == {t.id: t.text for t in wanted}
     assert ledger.first.queries.texts([]) == {}
+
+
+def test_statuses_of_many_are_told_at_once_and_the_valid_ones_without_the_backlog() -> None:
+    class Asked(MemoryStorage):
+        ids: tuple[str, ...] = ()
+
+        def waiting(self, ids: Sequence[str]) -> dict[str, list[StoredTransaction]]:
+            self.ids = tuple(ids)
+            return super().waiting(ids)
+
+    ledger = Ledger(connect=Asked)
+    first = ledger.first
+    valid, undecided, waiting, bad, unknown = (ledger.create(ALICE, {"n": n}) for n in range(5))
+    bad = garbled(bad)
+    ledger.settle(valid)
+    first.storage.append_backlog([row(bad)], 0.0)
+    ledger.run()
+    block = ledger.put_block(undecided)
+    first.storage.sight(first.me, [Sighting(block.key, block.id, ledger.clock(), checked=True)])
+    ledger.write(waiting)
+    ids = [each.id for each in (valid, undecided, waiting, bad, unknown)]
+    assert first.queries.statuses([*ids, *ids[::-1]]) == {
+        valid.id: Status.VALID,
+        undecided.id: Status.UNDECIDED,
+        waiting.id: Status.BACKLOG,
+        bad.id: Status.REJECTED,
+        unknown.id: Status.UNKNOWN,
+    }
+    assert isinstance(first.storage, Asked)
+    assert first.storage.ids == tuple(ids[1:])
 
 
 def test_a_text_is_not_told_under_an_id_that_is_not_its_own(ledger: Ledger) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -952,6 +952,50 @@ def test_a_block_is_settled_while_the_next_is_judged_and_before_it_is_seen_to_be
     storage = member.node.storage
     assert isinstance(storage, Beside)
     assert storage.began == ["settling", "judging", "waited for", "decided"]
+
+
+def test_what_a_voter_settled_that_was_replaced_its_successor_decides(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever takes the seat decides by the same votes, so what followed from them was not too early."""
+
+    class Early(MemoryStorage):
+        def settling(self, effects: Effects) -> Callable[[], None]:
+            self.settle(effects)
+            return lambda: None
+
+    ledger = Ledger(connect=Early)
+    (member,) = ledger.members
+    voter = Voter(member.node, member.journal)
+    block = ledger.put_block(ledger.create(ALICE))
+    voter.step()
+    successor: list[Voter] = []
+    judge = voter._ballots
+
+    def judge_and_be_replaced(*arguments: Any) -> Any:
+        successor.append(Voter(member.node, member.journal))
+        return judge(*arguments)
+
+    monkeypatch.setattr(voter, "_ballots", judge_and_be_replaced)
+    with pytest.raises(Fenced):
+        voter.step()
+    assert member.storage.decisions_on([block.id]) == {}
+    step_often(successor[0])
+    assert member.verdict_on(block) is True
+    assert len(member.storage.outputs_of(public(ALICE)[0], spent=False, after=None, limit=9)) == 1
+
+
+@pytest.mark.parametrize("is_busy", [False, True])
+def test_a_busy_voter_compares_its_past_less_often(monkeypatch: pytest.MonkeyPatch, *, is_busy: bool) -> None:
+    ledger = Ledger()
+    (member,) = ledger.members
+    voter = Voter(member.node, member.journal)
+    step_often(voter)
+    ledger.clock.now += 5
+    shares: list[float] = []
+    monkeypatch.setattr(voter._scrub, "took", lambda _, share: shares.append(share))
+    if is_busy:
+        ledger.put_block(ledger.create(ALICE))
+    voter.step()
+    assert shares == [0.005 if is_busy else 0.02]
 
 
 def test_what_could_not_be_settled_is_not_decided() -> None:

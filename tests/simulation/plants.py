@@ -191,9 +191,9 @@ def _act_before_durable() -> list[_Change]:
             self._open[ballot.block_id].votes[self._node.me] = vote
         rulings, valid = self._rulings(now)
         if rulings:
-            self._cast([], rulings, valid, self._settling(valid))
+            self._cast([], rulings, valid, self._begin_to_settle(valid))
         if ballots:
-            self._cast(ballots, [], [], self._settling([]))
+            self._cast(ballots, [], [], self._begin_to_settle([]))
         return noted or bool(ballots) or bool(rulings)
 
     return [(Voter, "step", step)]

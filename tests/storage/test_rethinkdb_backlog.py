@@ -207,6 +207,19 @@ def test_what_another_lets_wait_once_more_leaves_too(storage: RethinkStorage, ot
         assert storage.backlog_size() == 0, turn
 
 
+def test_of_two_texts_of_an_id_the_one_leaves_that_is_meant(storage: RethinkStorage, other: RethinkStorage) -> None:
+    one, two = transaction("a"), transaction("a", text="signed otherwise")
+    for meets in (False, True):
+        storage.append_backlog([one], 1.0)
+        if meets:
+            assert storage.contents([ref(one)])
+        other.append_backlog([two], 1.0)
+        storage.drop_backlog(texts=[ref(two)])
+        assert storage.waiting([one.id]) == {one.id: [stored(one)]}
+        storage.drop_backlog(ids=[one.id])
+        assert storage.backlog_size() == 0
+
+
 def test_both_entries_of_a_text_leave_where_one_was_met_after_it_had_moved(
     storage: RethinkStorage, other: RethinkStorage
 ) -> None:
