@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import gc
 import time
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Final
 
 from bigchaindb.node.opening import open_node
@@ -23,8 +22,6 @@ if TYPE_CHECKING:
 __all__ = ["WAIT_SECONDS", "Watch", "decide", "latency", "percentile", "signed_create", "signed_transfer"]
 
 WAIT_SECONDS: Final = 300.0
-# One waits for the disk while the other's transactions are checked.
-_THREADS: Final = 2
 
 
 def signed_create(ledger: Bigchain, owner: str, number: int) -> dict[str, Any]:
@@ -74,7 +71,7 @@ class Watch:
 
 
 def decide(ledger: Bigchain, watches: Sequence[Watch], transactions: Sequence[dict[str, Any]], batch: int) -> float:
-    """Write transactions at one node, in two threads, and wait until all are valid at every node.
+    """Write transactions at one node and wait until all are valid at every node.
 
     Args:
         ledger: where to write.
@@ -95,12 +92,12 @@ def decide(ledger: Bigchain, watches: Sequence[Watch], transactions: Sequence[di
     gc.collect()
     gc.freeze()
     try:
-        with ThreadPoolExecutor(_THREADS) as threads:
-            start = time.perf_counter()
-            list(threads.map(ledger.write_transactions, batches))
-            for watch, count in zip(watches, wanted, strict=True):
-                watch.wait(count)
-            seconds = time.perf_counter() - start
+        start = time.perf_counter()
+        for each in batches:
+            ledger.write_transactions(each)
+        for watch, count in zip(watches, wanted, strict=True):
+            watch.wait(count)
+        seconds = time.perf_counter() - start
     finally:
         gc.unfreeze()
     statuses = ledger.get_statuses([str(tx["id"]) for tx in transactions])

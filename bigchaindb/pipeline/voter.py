@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import math
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from bigchaindb.consensus.facts import Facts
@@ -140,9 +141,10 @@ class Voter:
         noted = self._noting.note_new(now)
         self._load_open(now)
         rulings, valid = self._rulings(now)
-        # The votes that decide these are durable, and whoever takes this seat decides by them too, also one that uses a
-        # later federation: so what follows from them can be stored while the next are judged.
-        await_settled = self._begin_to_settle(valid)
+        # Holdings are for ever.  What this node's vote alone decides can be settled while the next are judged; of
+        # several voters one may lie, and put another vote in the place of its own before anything is recorded here.
+        is_alone = all(block.header.voters == (self._node.me,) for block, _ in valid)
+        await_settled = self._begin_to_settle(valid) if is_alone else partial(self._settle, valid)
         ballots = self._ballots(now, rulings)
         if ballots or rulings:
             self._cast(ballots, rulings, valid, await_settled)
@@ -364,6 +366,9 @@ class Voter:
             return lambda: None
         return self._storage.settling(effects(self._node, [t for _, contents in valid for t in contents]))
 
+    def _settle(self, valid: Sequence[tuple[Block, list[Transaction]]]) -> None:
+        self._begin_to_settle(valid)()
+
     def _finish(self, valid: Sequence[tuple[Block, list[Transaction]]], sequence: int) -> None:
         """Let what a quorum has recorded wait no more, and note that all is done up to a decision."""
         if valid:
@@ -391,11 +396,11 @@ class Voter:
             valid = self._all_decided([row.block_id for row in rows if row.verdict])
             settled = rows[-1].sequence
             with self._storage.batch():
-                self._begin_to_settle(valid)()
+                self._settle(valid)
                 self._finish(valid, settled)
 
     def _enter_holdings_of(self, block_ids: Sequence[str]) -> None:
-        self._begin_to_settle(self._all_decided(block_ids))()
+        self._settle(self._all_decided(block_ids))
 
     def _all_decided(self, block_ids: Sequence[str]) -> list[tuple[Block, list[Transaction]]]:
         stored = self._storage.blocks(block_ids) if block_ids else {}

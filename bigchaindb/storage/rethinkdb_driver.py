@@ -48,6 +48,10 @@ _KEEP_ALIVE: Final = ((socket.TCP_KEEPIDLE, 10), (socket.TCP_KEEPINTVL, 5), (soc
 _SHOWN_CHARACTERS: Final = 200
 _WRONG_TLS: Final = (FileNotFoundError, PermissionError, ssl.SSLError)
 
+_MAX_DEPTH: Final = 64
+_TOKEN: Final = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]|[^"\[\]{}]+')
+_decode: Final = rapidjson.Decoder()
+
 _VERSION: Final = re.compile(r"rethinkdb (\d+)\.(\d+)\.(\d+)")
 # What the server says of keys that it cannot have, and of documents that are not as this package writes them.
 _NO_KEY: Final = re.compile(r"key too long|contains NULL byte|Invalid UTF-8|JSON", re.IGNORECASE)
@@ -80,6 +84,13 @@ class Server:
 
 
 # --- connections -------------------------------------------------------------------------------------------
+
+
+class _Answer(bytes):
+    """What came in.  What is no Unicode was not written here, and must not hide what was, beside it."""
+
+    def decode(self, encoding: str = "utf-8", errors: str = "replace") -> str:
+        return super().decode(encoding, errors)
 
 
 class _Socket:
@@ -142,7 +153,7 @@ class _Socket:
             if not count:
                 raise self._lost("the server closed the connection")
             rest = rest[count:]
-        return bytes(answer)
+        return _Answer(answer)
 
     def sendall(self, data: bytes) -> None:
         """Send all of it."""
@@ -223,9 +234,29 @@ class _PlainJson:
     They hold texts full of quotation marks, which rapidjson reads in a quarter of the standard library's time.
     """
 
-    decode: Final = staticmethod(rapidjson.Decoder())
-
     def __init__(self, _options: object = None) -> None: ...
+
+    @staticmethod
+    def decode(text: str) -> Any:
+        """Return what a text says; what is nested deeper than anything that is written here is null."""
+        try:
+            return _decode(text)
+        except RecursionError:
+            return _decode(_shallow(text))
+
+
+def _shallow(text: str) -> str:
+    """Return a JSON text with null in place of everything that is nested too deep."""
+    kept: list[str] = []
+    depth = 0
+    for token in _TOKEN.findall(text):
+        depth += token in {"[", "{"}
+        if depth < _MAX_DEPTH:
+            kept.append(token)
+        elif depth == _MAX_DEPTH and token in {"[", "{"}:
+            kept.append("null")
+        depth -= token in {"]", "}"}
+    return "".join(kept)
 
 
 class _Driver(net.Connection):  # type: ignore[misc] # the driver has no types

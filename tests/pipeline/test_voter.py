@@ -955,7 +955,7 @@ def test_a_block_is_settled_while_the_next_is_judged_and_before_it_is_seen_to_be
 
 
 def test_what_a_voter_settled_that_was_replaced_its_successor_decides(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever takes the seat decides by the same votes, so what followed from them was not too early."""
+    """Where it votes alone, whoever takes the seat decides by the same vote, so what followed from it was not early."""
 
     class Early(MemoryStorage):
         def settling(self, effects: Effects) -> Callable[[], None]:
@@ -981,6 +981,35 @@ def test_what_a_voter_settled_that_was_replaced_its_successor_decides(monkeypatc
     step_often(successor[0])
     assert member.verdict_on(block) is True
     assert len(member.storage.outputs_of(public(ALICE)[0], spent=False, after=None, limit=9)) == 1
+
+
+def test_what_several_decide_is_settled_when_this_node_is_bound_to_it_and_not_before(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One of them may lie, and put another vote in the place of its own: then its successor may decide otherwise."""
+
+    class Early(MemoryStorage):
+        def settling(self, effects: Effects) -> Callable[[], None]:
+            self.settle(effects)
+            return lambda: None
+
+    ledger = Ledger(3, connect=Early)
+    member = ledger.first
+    voter = Voter(member.node, member.journal)
+    block = ledger.put_block(ledger.create(ALICE))
+    voter.step()
+    ledger.members[1].voter.step()
+    judge = voter._ballots
+
+    def judge_and_be_replaced(*arguments: Any) -> Any:
+        Voter(member.node, member.journal)
+        return judge(*arguments)
+
+    monkeypatch.setattr(voter, "_ballots", judge_and_be_replaced)
+    with pytest.raises(Fenced):
+        voter.step()
+    assert member.storage.decisions_on([block.id]) == {}
+    assert member.storage.outputs_of(public(ALICE)[0], spent=None, after=None, limit=9) == []
 
 
 @pytest.mark.parametrize("is_busy", [False, True])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import struct
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -14,7 +16,7 @@ from bigchaindb.crypto import hash_data
 from bigchaindb.storage import cursors, rethinkdb_backlog
 from bigchaindb.storage.rethinkdb import RethinkStorage
 from bigchaindb.storage.rethinkdb_backlog import _entry, _joined
-from bigchaindb.storage.rethinkdb_driver import r
+from bigchaindb.storage.rethinkdb_driver import Connection, r
 from bigchaindb.storage.rethinkdb_names import name_of
 from bigchaindb.storage.rethinkdb_places import moment, neighbours, spread
 from tests.storage.make import block, digest, ref, sighting, stored, transaction
@@ -286,6 +288,32 @@ def test_a_document_that_was_not_written_here_is_passed_over_and_named_once(
     assert all(f"the ledger is damaged: table {table}" in message for message in said)
     storage.drop_backlog(texts=[ref(transaction(name)) for name in "ab"])
     assert names(storage, None)[0] == []
+
+
+def insert_raw(storage: RethinkStorage, table: str, document: str) -> None:
+    """Insert what the driver would not send."""
+    name = storage._store.server.name
+    query = f'[1,[56,[[15,["{table}"]],{document}],{{"conflict":"replace"}}],{{"db":[14,["{name}"]]}}]'.encode()
+    connection = Connection(storage._store.server)
+    connection._socket.sendall(struct.pack("<QI", 1, len(query)) + query)
+    _, length = struct.unpack("<QI", connection._socket.recvall(12, None))
+    assert b'"errors":0' in connection._socket.recvall(length, None)
+    connection.close()
+
+
+DEEP = json.dumps([98, ["[" * 1500 + "]" * 1500]])
+
+
+@pytest.mark.parametrize("junk", ['"\\udc00"', DEEP, f'{DEEP},"x",{DEEP}'], ids=["surrogate", "deep", "deep twice"])
+def test_what_is_no_unicode_or_nested_for_ever_is_passed_over(storage: RethinkStorage, junk: str) -> None:
+    storage.append_backlog([transaction("a")], 1.0)
+    insert_raw(storage, "backlog", f'{{"id":"{moment(5 * SECOND)}","at":1,"waiting":[2,[{junk}]]}}')
+    assert [entry.text for entry in storage.backlog(None, 9)] == [ref(transaction("a"))]
+    insert_raw(storage, "postings", f'{{"id":"t{name_of(digest("b"))}","of":[2,[{junk}]]}}')
+    storage.append_backlog([transaction("b")], 1.0)
+    assert storage.waiting([digest(name) for name in "ab"]) == {
+        digest(name): [stored(transaction(name))] for name in "ab"
+    }
 
 
 HASH = name_of(transaction("a").hash)
